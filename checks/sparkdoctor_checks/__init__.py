@@ -1,0 +1,1 @@
+"""The built-in checks: one a file, in a folder for each layer."""

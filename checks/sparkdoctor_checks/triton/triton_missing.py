@@ -1,0 +1,28 @@
+"""Whether Triton is there."""
+
+from sparkdoctor.facts import Triton
+from sparkdoctor.plugin import Broken, Missing, Verdict, check, fail, ok, skip
+from sparkdoctor.profiles import Profile
+
+
+@check
+def triton_missing(triton: Triton | Missing, profile: Profile) -> Verdict:
+    """Triton is installed.
+
+    torch.compile and OpenFold3 from 0.4.5 on need it. It comes with CUDA builds of PyTorch.
+
+    Sources:
+    - the metadata of PyTorch's and OpenFold3's wheels
+    """
+    if not isinstance(triton, Missing):
+        return ok(f"Triton {triton.version}", observed=triton.version)
+    if not profile.triton.required and not isinstance(triton, Broken):
+        return skip(triton.reason)
+    fresh = f"triton{profile.triton.fresh or ''}"
+    return fail(
+        triton.reason,
+        expected=fresh,
+        observed="none",
+        remedy="Install it beside PyTorch.",
+        command=f"python -m pip install '{fresh}'",
+    )

@@ -1,0 +1,127 @@
+"""Examines a machine: which checks run, on which facts, and what becomes of those that cannot."""
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sparkdoctor import __version__
+from sparkdoctor.check import Check, Need
+from sparkdoctor.facts import header
+from sparkdoctor.machine import Machine
+from sparkdoctor.model import Broken, Missing, Report, Result, Status, Verdict
+from sparkdoctor.registry import Registry
+
+LAYERS = ("machine", "gpu", "cuda", "torch", "triton", "deepspeed", "cache", "memory", "openfold", "plugins")
+"""The order of a report; layers of other plugins follow, by name."""
+_LAST_MOMENT = 0.3
+"""Seconds that checks get to judge what was read when all time went into reading."""
+
+
+class UnknownIdError(ValueError):
+    """An id that no check has; the message suggests the nearest."""
+
+
+def select(registry: Registry, ids: Iterable[str] = (), ignore: Iterable[str] = ()) -> list[Check]:
+    """The checks to run, in the order of a report: those named, or all, without the ignored.
+
+    Raises:
+        UnknownIdError: a name that no check has.
+    """
+    wanted, unwanted = list(ids), set(ignore)
+    for name in [*wanted, *unwanted]:
+        if name not in registry.checks:
+            from difflib import get_close_matches  # noqa: PLC0415 (only on the way to an error)
+
+            near = get_close_matches(name, registry.checks, 1, 0.5)
+            raise UnknownIdError(f"no check {name!r}" + (f"; did you mean {near[0]}?" if near else "; see sparkdoctor list"))
+    chosen = [registry.checks[name] for name in (wanted or registry.checks) if name not in unwanted]
+    return sorted(chosen, key=lambda check: (rank(check.layer), check.id))
+
+
+def rank(layer: str) -> tuple[int, str]:
+    """Where a layer stands in a report."""
+    return (LAYERS.index(layer) if layer in LAYERS else len(LAYERS), layer)
+
+
+def read_facts(machine: Machine, checks: Sequence[Check]) -> None:
+    """Read all that `checks` need, concurrently."""
+    machine.prefetch(dict.fromkeys(need.fact for check in checks for need in check.needs if need.fact is not None))
+
+
+def diagnose(machine: Machine, registry: Registry, checks: Sequence[Check], *, deep: bool = False) -> Report:
+    """Examine `machine` with `checks`; returns within the machine's time, come what may."""
+    started = time.perf_counter()
+    checks = [check for check in checks if deep or not check.deep]
+    judged = header.NEEDS + tuple(need.fact for check in checks for need in check.needs if need.fact)
+    machine.prefetch(dict.fromkeys(judged))
+    results = [*registry.problems, *_judge_all(machine, checks)]
+    results.sort(key=lambda result: rank(result.layer))
+    python, described = header.describe(machine)
+    return Report(
+        version=__version__,
+        profile=machine.profile.name,
+        deep=deep,
+        python=python,
+        machine=described,
+        results=tuple(results),
+        seconds=round(time.perf_counter() - started, 4),
+    )
+
+
+def _judge_all(machine: Machine, checks: Sequence[Check]) -> list[Result]:
+    """Run the checks one after the other in a thread that can be left behind where one of them never returns."""
+    results: list[Result] = []
+    waiting = list(reversed(checks))
+    while waiting:
+        done = threading.Event()
+        threading.Thread(target=_judge, args=(machine, waiting, results, done), daemon=True).start()
+        if not done.wait(max(_LAST_MOMENT, machine.remaining())) and waiting:
+            stuck = waiting.pop()
+            results.append(_result(stuck, Verdict(Status.CRASHED, "the check did not come to an end"), 0.0))
+    return results
+
+
+def _judge(machine: Machine, waiting: list[Check], results: list[Result], done: threading.Event) -> None:
+    while waiting:
+        check = waiting[-1]
+        started = time.perf_counter()
+        verdict = examine(machine, check)
+        if not waiting or waiting[-1] is not check:
+            return  # given up on while it ran; another thread has the rest
+        results.append(_result(check, verdict, time.perf_counter() - started))
+        waiting.pop()
+    done.set()
+
+
+def _result(check: Check, verdict: Verdict, seconds: float) -> Result:
+    return Result(check.id, check.layer, check.title, verdict, (), round(seconds, 6))
+
+
+def examine(machine: Machine, check: Check) -> Verdict:
+    """One check's verdict, at the severity that the profile gives it."""
+    level = machine.profile.severity.get(check.id)
+    if level == "off":
+        return Verdict(Status.SKIPPED, f"switched off by the profile {machine.profile.name}")
+    given: dict[str, Any] = {}
+    for need in check.needs:
+        value = _given(machine, need)
+        if isinstance(value, Missing) and not need.judges_absence:
+            status = Status.CRASHED if isinstance(value, Broken) else Status.SKIPPED
+            return Verdict(status, value.reason)
+        given[need.name] = value
+    try:
+        verdict = check.function(**given)
+    except BaseException as error:  # noqa: BLE001 (a stranger's check may raise anything, SystemExit too)
+        return Verdict(Status.CRASHED, f"the check broke: {type(error).__name__}: {error}")
+    if not isinstance(verdict, Verdict):
+        return Verdict(Status.CRASHED, f"the check returned {type(verdict).__name__} and no verdict")
+    if level and verdict.status in (Status.FAILED, Status.WARNING):
+        return replace(verdict, status=Status(level))
+    return verdict
+
+
+def _given(machine: Machine, need: Need) -> Any:
+    return machine.profile if need.fact is None else machine.get(need.fact)
+

@@ -1,0 +1,45 @@
+"""Facts that checks can ask for by naming their types. Each module holds one subject; this is the list."""
+
+from sparkdoctor.facts.archlist import ArchList
+from sparkdoctor.facts.build import BuildSettings
+from sparkdoctor.facts.cgroup import Cgroup
+from sparkdoctor.facts.compilers import Compilers
+from sparkdoctor.facts.container import Container
+from sparkdoctor.facts.devices import Devices
+from sparkdoctor.facts.driver import Driver
+from sparkdoctor.facts.gpu import Gpu, target
+from sparkdoctor.facts.identity import Identity
+from sparkdoctor.facts.limits import Disks, Limits, SharedMemory
+from sparkdoctor.facts.memory import Memory, Pressure, gib
+from sparkdoctor.facts.nvcc import CudaHome, Nvcc
+from sparkdoctor.facts.nvml import Nvml
+from sparkdoctor.facts.python import Python
+from sparkdoctor.facts.system import System
+from sparkdoctor.facts.torch import Torch
+from sparkdoctor.facts.triton import Triton
+
+__all__ = [
+    "ArchList",
+    "BuildSettings",
+    "Cgroup",
+    "Compilers",
+    "Container",
+    "CudaHome",
+    "Devices",
+    "Disks",
+    "Driver",
+    "Gpu",
+    "Identity",
+    "Limits",
+    "Memory",
+    "Nvcc",
+    "Nvml",
+    "Pressure",
+    "Python",
+    "SharedMemory",
+    "System",
+    "Torch",
+    "Triton",
+    "gib",
+    "target",
+]

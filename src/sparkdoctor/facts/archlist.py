@@ -1,0 +1,68 @@
+"""TORCH_CUDA_ARCH_LIST, read as torch.utils.cpp_extension would read it."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from sparkdoctor.architecture import Architecture, Capability
+from sparkdoctor.facts.torch import Torch
+from sparkdoctor.machine import Fact, Machine
+from sparkdoctor.model import Missing
+
+VARIABLE = "TORCH_CUDA_ARCH_LIST"
+# Where no PyTorch can be asked: what 2.9 to 2.14 accept. Source: torch/utils/cpp_extension.py.
+_FAMILIES = {"Turing": "7.5+PTX", "Ampere": "8.0;8.6+PTX", "Ada": "8.9+PTX", "Hopper": "9.0+PTX", "Blackwell+Tegra": "11.0"}
+_FAMILIES["Blackwell"] = "10.0;10.3;12.0;12.1+PTX"
+_SUPPORTED = frozenset(
+    "5.0 5.2 5.3 6.0 6.1 6.2 7.0 7.2 7.5 8.0 8.6 8.7 8.9 9.0 9.0a 10.0 10.0a 10.3 10.3a 11.0 11.0a 12.0 12.0a 12.1 12.1a".split()
+)
+
+
+@dataclass(frozen=True)
+class ArchList(Fact):
+    """The variable's text, the entries it stands for, the code a build would make, and the entries PyTorch refuses."""
+
+    text: str
+    entries: tuple[str, ...]
+    codes: tuple[Architecture, ...]
+    refused: tuple[str, ...]
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Read the variable, and the tables in the installed PyTorch's cpp_extension.py."""
+        text = machine.env(VARIABLE)
+        if not text or text == "native":
+            return Missing(f"{VARIABLE} is not set")
+        torch = machine.get(Torch)
+        source = Missing("") if isinstance(torch, Missing) else machine.read(f"{torch.root}/utils/cpp_extension.py")
+        supported, families = tables(source if isinstance(source, str) else "")
+        return cls.parse(text, supported, families)
+
+    @classmethod
+    def parse(cls, text: str, supported: frozenset[str] = _SUPPORTED, families: dict[str, str] | None = None) -> Self:
+        """Do what `_get_cuda_arch_flags` does: blanks are separators, family names are replaced, the rest is compared."""
+        flat = text.replace(" ", ";")
+        for family, numbers in (_FAMILIES if families is None else families).items():
+            flat = flat.replace(family, numbers)
+        entries = tuple(flat.split(";"))
+        codes: list[Architecture] = []
+        refused: list[str] = []
+        for entry in entries:
+            number = entry.removesuffix("+PTX")
+            match = re.fullmatch(r"(\d{1,3})\.(\d)(a?)", number)
+            if number not in supported or not match:
+                refused.append(entry)
+                continue
+            capability = Capability(int(match[1]), int(match[2]))
+            codes.append(Architecture(capability, ptx=False, suffix=match[3]))
+            if entry != number:
+                codes.append(Architecture(capability, ptx=True, suffix=match[3]))
+        return cls(text, entries, tuple(codes), tuple(refused))
+
+
+def tables(source: str) -> tuple[frozenset[str], dict[str, str]]:
+    """The architectures and family names that a cpp_extension.py knows; ours where it cannot be read."""
+    supported = re.search(r"supported_arches\s*=\s*\[(.*?)\]", source, re.DOTALL)
+    families = re.search(r"named_arches\s*=\s*collections\.OrderedDict\(\[(.*?)\]\)", source, re.DOTALL)
+    pairs = dict(re.findall(r"\(\s*'([^']+)'\s*,\s*'([^']+)'\s*\)", families[1])) if families else _FAMILIES
+    return frozenset(re.findall(r"'([^']+)'", supported[1])) if supported else _SUPPORTED, pairs

@@ -1,0 +1,106 @@
+"""The nvcc that a build of a PyTorch extension would really call."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Self
+
+from sparkdoctor.facts import ptxas
+from sparkdoctor.facts.gpu import targets
+from sparkdoctor.machine import Fact, Machine
+from sparkdoctor.model import Broken, Missing
+
+SOURCE = "__global__ void k(int *p) { *p = 1; }\n"
+REFUSAL = "Unsupported gpu architecture"
+
+
+@dataclass(frozen=True)
+class CudaHome(Fact):
+    """Where builds look for the CUDA toolkit, and why there.
+
+    `variable` is the variable that says so, or None; `home` the directory, or None where there is nowhere to look;
+    `on_path` the nvcc that PATH finds, with its version.
+    """
+
+    variable: str | None
+    home: str | None
+    on_path: str | None
+    on_path_version: str | None
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self:
+        """Do what `_find_cuda_home` in torch/utils/cpp_extension.py does."""
+        on_path = machine.which("nvcc")
+        for variable in ("CUDA_HOME", "CUDA_PATH"):
+            if home := machine.env(variable):
+                return cls(variable, home, on_path, _version(machine, on_path) if on_path else None)
+        if on_path:
+            return cls(None, str(PurePosixPath(on_path).parent.parent), on_path, None)
+        default = "/usr/local/cuda"
+        return cls(None, None if isinstance(machine.stat(default), Missing) else default, None, None)
+
+
+@dataclass(frozen=True)
+class Nvcc(Fact):
+    """An nvcc that runs. `refusals` is by architecture number (121), empty words where it accepted.
+
+    `lacks` names a compiler of the toolkit that it would call and that is not there.
+    """
+
+    path: str
+    version: str
+    refusals: Mapping[int, str]
+    lacks: str | None
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """(13, 0) for 13.0.88."""
+        return ptxas.release_of(self.version)
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Ask for its version and, by a dry run on one line of CUDA, for the target architectures."""
+        home = machine.need(CudaHome)
+        path = machine.env("PYTORCH_NVCC") or (f"{home.home}/bin/nvcc" if home.home else None)
+        if path is None:
+            return Missing("there is no nvcc: CUDA_HOME is not set, PATH has none and /usr/local/cuda does not exist")
+        said = machine.run(path, "--version")
+        if isinstance(said, Missing):
+            return said
+        version = ptxas.parse_version(said.stdout)
+        if said.code != 0 or version is None:
+            return Broken(f"{path} {said.ended} and names no version" + (f": {said.last_words}" if said.last_words else ""))
+        refusals: dict[int, str] = {}
+        plan = ""
+        for capability in targets(machine):
+            number = capability.number
+            code = f"-gencode=arch=compute_{number},code=sm_{number}"
+            # nvcc wants a temporary directory even for a dry run.
+            ran = machine.run(path, "--dryrun", code, "-x", "cu", "-c", "{input}", "-o", "{output}", text=SOURCE, scratch=True)
+            if isinstance(ran, Missing):
+                refusals[number] = ran.reason
+                continue
+            refusals[number] = "" if ran.code == 0 else ran.last_words or f"it {ran.ended}"
+            plan = plan or (ran.stderr if ran.code == 0 else "")
+        return cls(path, version, refusals, _lacks(machine, plan))
+
+
+def _version(machine: Machine, path: str) -> str | None:
+    said = machine.run(path, "--version")
+    return None if isinstance(said, Missing) else ptxas.parse_version(said.stdout)
+
+
+def _lacks(machine: Machine, plan: str) -> str | None:
+    """The first of the toolkit's compilers that the plan would call and that is not there."""
+    settings = parse_plan(plan)
+    parts = {"cicc": settings.get("CICC_PATH"), "cudafe++": settings.get("_HERE_"), "ptxas": settings.get("_HERE_")}
+    for name, directory in parts.items():
+        if directory and isinstance(machine.stat(f"{directory}/{name}"), Missing):
+            return f"{directory}/{name}"
+    return None
+
+
+def parse_plan(text: str) -> dict[str, str]:
+    """The settings that `nvcc --dryrun` prints first: `#$ CICC_PATH=/usr/local/cuda/bin/../nvvm/bin`."""
+    return {name: value.strip() for name, value in re.findall(r"^#\$ (\w+)=(.*)$", text, re.MULTILINE)}

@@ -1,0 +1,95 @@
+"""The installed PyTorch, read from its files."""
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Self
+
+from sparkdoctor.architecture import Architecture
+from sparkdoctor.facts.elf import HEAD, machine_of
+from sparkdoctor.facts.python import Python
+from sparkdoctor.machine import Fact, Machine
+from sparkdoctor.model import Broken, Missing
+
+_NAME = r"(?:sm|compute)_\d{2,4}[a-z]?"
+
+
+@dataclass(frozen=True)
+class Torch(Fact):
+    """A PyTorch that would be imported, though nobody did.
+
+    `cuda` is the CUDA version it was built with (None for a CPU build); `architectures` the GPU code it carries, None
+    where its list was not found; `triton` the line of its metadata that names the Triton it wants; `machine` the
+    processor its libraries are for.
+    """
+
+    version: str
+    root: str
+    cuda: str | None
+    architectures: tuple[Architecture, ...] | None
+    triton: str | None
+    machine: str | None
+
+    @property
+    def release(self) -> str:
+        """The version without its local part: 2.11.0 for 2.11.0+cu130."""
+        return self.version.partition("+")[0]
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Read version.py, the architecture list in libtorch_python.so, and the metadata."""
+        python = machine.need(Python)
+        origin = python.modules["torch"]
+        if isinstance(origin, Missing):
+            return origin
+        root = str(PurePosixPath(origin).parent)
+        installed = python.distribution("torch")
+        text = machine.read(f"{root}/version.py")
+        said = None if isinstance(text, Missing) else parse_version_file(text)
+        if said is None:
+            why = text.reason if isinstance(text, Missing) else "it names no version"
+            return Broken(f"PyTorch in {root} is damaged: {root}/version.py cannot be understood: {why}")
+        library = f"{root}/lib/libtorch_python.so"
+        strings = machine.records(library, "sm_", "\0")
+        wants = machine.records(f"{installed.path}/METADATA", "Requires-Dist: ", "\n") if installed else ()
+        return cls(
+            version=said[0],
+            root=root,
+            cuda=said[1],
+            architectures=None if isinstance(strings, Missing) else parse_architectures(strings),
+            triton=None if isinstance(wants, Missing) else triton_requirement(wants),
+            machine=machine_of(machine.head(library, HEAD)),
+        )
+
+
+def parse_version_file(text: str) -> tuple[str, str | None] | None:
+    """(version, CUDA version or None) of a torch/version.py; None where it does not say both."""
+    version = re.search(r"^__version__\s*(?::[^=\n]*)?=\s*['\"]([^'\"\n]+)['\"]", text, re.MULTILINE)
+    cuda = re.search(r"^cuda\s*(?::[^=\n]*)?=\s*(?:None|['\"]([^'\"\n]*)['\"])", text, re.MULTILINE)
+    return (version[1], cuda[1] or None) if version and cuda else None
+
+
+def parse_architectures(strings: tuple[str, ...]) -> tuple[Architecture, ...] | None:
+    """The longest string that is nothing but architecture names, as PyTorch's build compiles its list in.
+
+    Source: CUDA_ARCH_FLAGS in torch/csrc/cuda/Module.cpp; `sm_80 sm_90 sm_120`.
+    """
+    lists = [text for text in strings if re.fullmatch(rf"{_NAME}(?: {_NAME})*", text)]
+    if not lists:
+        return None
+    codes = []
+    for name in max(lists, key=len).split():
+        try:
+            codes.append(Architecture.parse(name))
+        except ValueError:
+            continue
+    return tuple(codes) or None
+
+
+def triton_requirement(lines: tuple[str, ...]) -> str | None:
+    """The requirement on Triton among `Requires-Dist:` lines, with its marker."""
+    for line in lines:
+        requirement = line.removeprefix("Requires-Dist:").strip()
+        if re.match(r"(pytorch-)?triton\b", requirement) and "extra ==" not in requirement:
+            return requirement
+    return None

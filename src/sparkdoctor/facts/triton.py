@@ -1,0 +1,127 @@
+"""The installed Triton, and the ptxas that it would really use."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import NamedTuple, Self
+
+from sparkdoctor.facts import ptxas
+from sparkdoctor.facts.elf import HEAD, machine_of
+from sparkdoctor.facts.gpu import targets
+from sparkdoctor.facts.python import Python
+from sparkdoctor.machine import Fact, Machine
+from sparkdoctor.model import Missing
+
+PLAIN, BLACKWELL = "TRITON_PTXAS_PATH", "TRITON_PTXAS_BLACKWELL_PATH"
+UNSETTABLE = "TRITON_PTXAS-BLACKWELL_PATH"
+"""What Triton 3.3 reads for Blackwell: no shell can set a name with a hyphen."""
+
+
+class Tool(NamedTuple):
+    """Which ptxas a Triton takes for an architecture: the bundled file's name and the variable that overrides it."""
+
+    name: str
+    knob: str
+
+
+@dataclass(frozen=True)
+class Triton(Fact):
+    """A Triton that would be imported, though nobody did.
+
+    `knobs` are the ptxas variables that are set. `tools` and `assemblers` are by architecture number (121): which
+    ptxas this version takes, and that ptxas asked. `overridden` says whether the variable's path was the one taken.
+    """
+
+    version: str
+    root: str
+    knobs: Mapping[str, str]
+    tools: Mapping[int, Tool]
+    assemblers: Mapping[int, ptxas.Ptxas | Missing]
+    overridden: Mapping[int, bool]
+    machine: str | None
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Read its compiler.py (as text) for the choice it makes, and ask the ptxas chosen."""
+        python = machine.need(Python)
+        origin = python.modules["triton"]
+        if isinstance(origin, Missing):
+            return origin
+        root = str(PurePosixPath(origin).parent)
+        installed = python.distribution("triton", "pytorch-triton", "triton-nightly")
+        text = machine.read(origin)
+        version = parse_version_file(text) or (installed.version if installed else None) or "unknown"
+        source = machine.read(f"{root}/backends/nvidia/compiler.py")
+        knobs = {name: value for name in (PLAIN, BLACKWELL) if (value := machine.env(name)) is not None}
+        tools: dict[int, Tool] = {}
+        assemblers: dict[int, ptxas.Ptxas | Missing] = {}
+        overridden: dict[int, bool] = {}
+        for capability in targets(machine):
+            number = capability.number
+            tools[number] = tool_for(source if isinstance(source, str) else "", version, number)
+            assemblers[number], overridden[number] = _take(machine, root, tools[number], knobs, number)
+        return cls(version, root, knobs, tools, assemblers, overridden, machine_of(machine.head(f"{root}/_C/libtriton.so", HEAD)))
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """(3, 5, 1); empty where the version is unknown."""
+        return release_of(self.version)
+
+
+def _take(machine: Machine, root: str, tool: Tool, knobs: Mapping[str, str], number: int) -> tuple[ptxas.Ptxas | Missing, bool]:
+    """What Triton's knob does: the variable's path where that runs and names a version, else silently its own."""
+    name = code_name(number)
+    if path := knobs.get(tool.knob):
+        found = ptxas.ask(machine, path, (name,))
+        if not isinstance(found, Missing):
+            return found, True
+    return ptxas.ask(machine, f"{root}/backends/nvidia/bin/{tool.name}", (name,)), False
+
+
+def code_name(number: int) -> str:
+    """What Triton asks ptxas for: `sm_121a`. Source: `sm_arch_from_capability` in triton/backends/nvidia/compiler.py."""
+    return f"sm_{number}{'a' if number >= 90 else ''}"  # noqa: PLR2004
+
+
+def parse_version_file(text: str | Missing) -> str | None:
+    """`__version__ = '3.6.0'` of triton/__init__.py."""
+    if isinstance(text, Missing):
+        return None
+    found = re.search(r"^__version__\s*=\s*['\"]([^'\"\n]+)['\"]", text, re.MULTILINE)
+    return found[1] if found else None
+
+
+def tool_for(source: str, version: str, number: int) -> Tool:
+    """Which ptxas this Triton takes for architecture `number`.
+
+    Decided by the text of `get_ptxas` in its compiler.py; by version where that is not to be had. Sources: Triton
+    3.2.0 to 3.9.0: 3.3 has `ptxas-blackwell` from 100 on, 3.4 and 3.5 have one ptxas, 3.6 to 3.8 have two again from
+    100 on, 3.9 from 90 on.
+    """
+    body = re.search(r"^def get_ptxas\b.*?(?=\n\n|\n@|\ndef |\Z)", source, re.MULTILINE | re.DOTALL)
+    if body and "blackwell" in body[0]:
+        bound = re.search(r"arch\s*(?:>=|<)\s*(\d+)", body[0])
+        newer, knob = number >= (int(bound[1]) if bound else 100), UNSETTABLE if '"ptxas-blackwell"' in body[0] else BLACKWELL
+    elif body:
+        newer, knob = False, PLAIN
+    else:
+        newer, knob = _by_version(version, number)
+    return Tool("ptxas-blackwell", knob) if newer else Tool("ptxas", PLAIN)
+
+
+def release_of(version: str) -> tuple[int, ...]:
+    """(3, 5, 1) for `3.5.1+gitbfeb0668.nv25.12`; empty for what is no version."""
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 (only where there is a Triton)
+
+    try:
+        return Version(version).release
+    except InvalidVersion:
+        return ()
+
+
+def _by_version(version: str, number: int) -> tuple[bool, str]:
+    release = release_of(version)[:2] or (3, 6)
+    if release == (3, 3):
+        return number >= 100, UNSETTABLE  # noqa: PLR2004
+    return release >= (3, 6) and number >= (90 if release >= (3, 9) else 100), BLACKWELL

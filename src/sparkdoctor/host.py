@@ -1,0 +1,258 @@
+"""Hosts: the only door to the outside world.
+
+A host answers questions. A question is a kind and its arguments, an answer is plain JSON data or `Missing`; that is
+what makes a machine recordable and replayable (see `tape`). Checks and facts never see a host: they see a `Machine`.
+"""
+
+import contextlib
+import errno
+import importlib.util
+import itertools
+import os
+import re
+import resource
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from sparkdoctor import process
+from sparkdoctor.model import Broken, Missing
+
+PATIENT = Path(__file__).with_name("patient")
+READ_LIMIT = 4 << 20
+"""Bytes that `read` returns at most."""
+RECORD_LIMIT = 8192
+"""Bytes of one record that `records` returns at most."""
+RECORDS_LIMIT = 64
+ENTRIES_LIMIT = 20_000
+_CHUNK = 1 << 20
+
+
+class Question(NamedTuple):
+    """What a host is asked: a kind (`read`, `run`, …) and plain JSON arguments."""
+
+    kind: str
+    args: tuple[Any, ...]
+
+
+class Host(Protocol):
+    """Anything that answers questions."""
+
+    def answer(self, question: Question, timeout: float) -> Any:
+        """The answer as plain JSON data, or `Missing`. Must not raise; may take `timeout` seconds."""
+        ...
+
+
+def missing(error: OSError, what: str) -> Missing:
+    """An OSError in the user's words: absent is `Missing`, anything else `Broken`."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return Missing(f"{what} does not exist")
+    return Broken(f"{what}: {error.strerror or error}")
+
+
+class LocalHost:
+    """The machine and process we run in. Reads only; never a shell, never the network."""
+
+    def __init__(self, patient_python: str | None = None) -> None:
+        """`patient_python` is what the user asked for with `--python`."""
+        self._patient_python = patient_python
+        self._kinds: dict[str, Callable[..., Any]] = {
+            "env": os.environ.get,
+            "read": _read,
+            "entries": _entries,
+            "stat": _stat,
+            "space": _space,
+            "records": _records,
+            "head": _head,
+            "which": shutil.which,
+            "limits": _limits,
+            "self": self._self,
+        }
+
+    def answer(self, question: Question, timeout: float) -> Any:
+        """Answer one question; errors of the operating system become `Missing` or `Broken`."""
+        kind, args = question
+        try:
+            match kind:
+                case "run":
+                    return _run(*args, timeout=timeout)
+                case "script":
+                    python, name, *rest = args
+                    return _run([python, "-S", "-B", str(PATIENT / f"{name}.py"), *rest], {}, timeout=timeout)
+                case "nvml":
+                    return _nvml(timeout)
+                case _:
+                    return self._kinds[kind](*args)
+        except OSError as error:
+            return missing(error, _subject(question))
+        except ValueError as error:  # a path with a NUL byte
+            return Broken(f"{_subject(question)}: {error}")
+
+    def _self(self) -> dict[str, Any]:
+        """What this process is: where it runs and what it was asked to examine."""
+        system = os.uname()
+        return {
+            "sysname": system.sysname,
+            "release": system.release,
+            "machine": system.machine,
+            "page_size": os.sysconf("SC_PAGESIZE"),
+            "cpus": os.cpu_count() or 1,
+            "usable_cpus": len(os.sched_getaffinity(0)),
+            "uid": os.getuid(),
+            "cwd": os.getcwd(),
+            "executable": sys.executable,
+            "path": [entry for entry in sys.path if entry],
+            "patient_python": self._patient_python,
+        }
+
+
+def _subject(question: Question) -> str:
+    first = question.args[0] if question.args else question.kind
+    return str(first[0] if isinstance(first, list | tuple) else first)
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[int]:
+    """A regular file, opened so that a FIFO or a device cannot make us wait."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: str) -> str:
+    with _open(path) as descriptor:
+        parts: list[bytes] = []
+        size = 0
+        while size < READ_LIMIT and (chunk := os.read(descriptor, min(_CHUNK, READ_LIMIT - size))):
+            parts.append(chunk)
+            size += len(chunk)
+    return b"".join(parts).decode("utf-8", "backslashreplace")
+
+
+def _head(path: str, size: int) -> str:
+    with _open(path) as descriptor:
+        return os.read(descriptor, size).hex()
+
+
+def _entries(path: str) -> list[str]:
+    with os.scandir(path) as entries:
+        return sorted(_printable(entry.name) for entry in itertools.islice(entries, ENTRIES_LIMIT))
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _stat(path: str) -> dict[str, Any]:
+    found = os.stat(path)
+    kind = next((name for name, is_kind in _KINDS if is_kind(found.st_mode)), "other")
+    return {
+        "kind": kind,
+        "size": found.st_size,
+        "mode": stat.S_IMODE(found.st_mode),
+        "real": _printable(os.path.realpath(path)),
+        "readable": os.access(path, os.R_OK),
+        "writable": os.access(path, os.W_OK),
+        "executable": os.access(path, os.X_OK),
+    }
+
+
+_KINDS = (("file", stat.S_ISREG), ("directory", stat.S_ISDIR), ("device", stat.S_ISCHR))
+
+
+def _space(path: str) -> dict[str, int]:
+    found = os.statvfs(path)
+    return {"total": found.f_blocks * found.f_frsize, "free": found.f_bavail * found.f_frsize, "device": os.stat(path).st_dev}
+
+
+def _records(path: str, needle: str, delimiter: str) -> list[str]:
+    """The records of a file (parts between delimiters) that hold `needle`, read in bounded memory."""
+    wanted, between = needle.encode(), delimiter.encode()
+    found: dict[str, None] = {}
+    with _open(path) as descriptor:
+        offset = 0
+        while chunk := os.pread(descriptor, _CHUNK + 2 * RECORD_LIMIT, offset):
+            at = chunk.find(wanted)
+            while at >= 0 and len(found) < RECORDS_LIMIT:
+                start = chunk.rfind(between, max(0, at - RECORD_LIMIT), at)
+                start = start + len(between) if start >= 0 else max(0, at - RECORD_LIMIT)
+                end = chunk.find(between, at, at + RECORD_LIMIT)
+                end = end if end >= 0 else min(len(chunk), at + RECORD_LIMIT)
+                found.setdefault(chunk[start:end].decode("utf-8", "backslashreplace"))
+                at = chunk.find(wanted, max(end, at + 1))
+            if len(chunk) < _CHUNK + 2 * RECORD_LIMIT:
+                break
+            offset += _CHUNK
+    return list(found)
+
+
+def _limits() -> dict[str, list[int | None]]:
+    """Resource limits of this process as [soft, hard]; None is unlimited. Bytes, and a count for nofile."""
+    names = {"stack": resource.RLIMIT_STACK, "memlock": resource.RLIMIT_MEMLOCK, "nofile": resource.RLIMIT_NOFILE}
+    return {
+        name: [None if value == resource.RLIM_INFINITY else value for value in resource.getrlimit(number)]
+        for name, number in names.items()
+    }
+
+
+def _run(argv: list[str], options: dict[str, Any], *, timeout: float) -> dict[str, Any]:
+    """Run a command. Options: `input` (text that stands at `{input}` in argv), `scratch` (a TMPDIR of its own).
+
+    `{input}` and `{output}` are files in memory: a compiler can be asked without writing to any disk.
+    """
+    env = {**os.environ, "LC_ALL": "C"}
+    with contextlib.ExitStack() as stack:
+        places: dict[str, str] = {}
+        descriptors: list[int] = []
+        for name in ("input", "output"):
+            if any(f"{{{name}}}" in argument for argument in argv):
+                descriptor = os.memfd_create(f"sparkdoctor-{name}")
+                stack.callback(os.close, descriptor)
+                descriptors.append(descriptor)
+                places[name] = f"/proc/self/fd/{descriptor}"
+        if "input" in places:
+            os.write(descriptors[0], options["input"].encode())
+        if options.get("scratch"):
+            env["TMPDIR"] = stack.enter_context(_scratch())
+        filled = [re.sub(r"\{(input|output)\}", lambda match: places[match[1]], argument) for argument in argv]
+        ran = process.run(filled, timeout=timeout, env=env, pass_fds=descriptors)
+    return {"code": ran.code, "stdout": ran.stdout, "stderr": ran.stderr}
+
+
+_serial = itertools.count()
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """A private temporary directory in memory where that can be had, gone afterwards."""
+    last: OSError | None = None
+    for base in ("/dev/shm", os.environ.get("TMPDIR", "/tmp")):  # noqa: S108 (private and unguessable by mkdir 0700)
+        path = f"{base}/sparkdoctor-{os.getpid()}-{next(_serial)}"
+        try:
+            os.mkdir(path, 0o700)
+        except OSError as error:
+            last = error
+            continue
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+        return
+    raise OSError(errno.EROFS, "no temporary directory can be written") from last
+
+
+def _nvml(timeout: float) -> dict[str, Any]:
+    """Ask NVML through pynvml in a child, where its crash or hang cannot reach us."""
+    spec = importlib.util.find_spec("pynvml")
+    if spec is None or spec.origin is None:
+        raise OSError(errno.ENOENT, "pynvml is not installed")
+    # -I -S: nothing of the user's and no site-packages but the directory of pynvml itself.
+    argv = [sys.executable, "-I", "-S", "-B", str(PATIENT / "nvml.py"), str(Path(spec.origin).parent)]
+    return _run(argv, {}, timeout=timeout)

@@ -1,0 +1,260 @@
+"""A machine: a host plus the facts read from it so far."""
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, TypeVar, cast
+
+from sparkdoctor.host import Host, Question
+from sparkdoctor.model import Broken, Missing
+from sparkdoctor.process import Ran
+from sparkdoctor.profiles import Profile
+
+
+class Fact(ABC):
+    """Something true of a machine, read by `probe` and never changed.
+
+    A subclass is a frozen dataclass whose `probe` asks a machine and whose pure `parse` understands what it said.
+    `deep` facts do real work in the patient's interpreter and are read only when asked for.
+    """
+
+    deep: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def probe(cls, machine: "Machine") -> Self | Missing:
+        """Read this fact. May raise `Unavailable` through `Machine.need`."""
+
+
+F = TypeVar("F", bound=Fact)
+
+
+class Unavailable(Exception):  # noqa: N818 (it carries a Missing, it is no error)
+    """What a probe needed is not to be had."""
+
+    def __init__(self, missing: Missing) -> None:
+        """`missing` says what, and why."""
+        super().__init__(missing.reason)
+        self.missing = missing
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """What `stat` and `access` say of a path, for this process. `size` in bytes, `real` without symbolic links."""
+
+    kind: str
+    size: int
+    mode: int
+    real: str
+    readable: bool
+    writable: bool
+    executable: bool
+
+
+@dataclass(frozen=True)
+class Space:
+    """A file system's bytes, and its device number."""
+
+    total: int
+    free: int
+    device: int
+
+
+@dataclass
+class _Slot:
+    """A fact being read, or read."""
+
+    value: Fact | Missing | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+    waits_for: "_Slot | None" = None
+
+
+class Machine:
+    """Questions to a host, with types and a deadline; facts by type, each probed once.
+
+    `read` and its siblings return `Missing` where the host has no answer. A question that is not on a replayed tape
+    raises `Unavailable`, so that the whole fact is missing rather than half-guessed.
+    """
+
+    def __init__(self, host: Host, profile: Profile, *, timeout: float = 10.0) -> None:
+        """Examine `host` against `profile`; all questions together may take `timeout` seconds."""
+        self.profile = profile
+        self._host = host
+        self._ends = time.monotonic() + timeout
+        self._timeout = timeout
+        self._slots: dict[type[Fact], _Slot] = {}
+        self._lock = threading.Lock()
+        self._local = threading.local()
+
+    # --- facts
+
+    def get(self, kind: type[F]) -> F | Missing:
+        """The fact, probed now if it was not yet; `Broken` where the probe failed or time ran out."""
+        with self._lock:
+            slot = self._slots.get(kind)
+            if mine := slot is None:
+                slot = self._slots[kind] = _Slot()
+        assert slot is not None
+        if mine:
+            self._probe(kind, slot)
+        else:
+            self._wait(kind, slot)
+        value = slot.value
+        return cast("F | Missing", value) if value is not None else Broken(f"{kind.__name__}: not read within {self._timeout:g} s")
+
+    def need(self, kind: type[F]) -> F:
+        """The fact, for another fact's probe.
+
+        Raises:
+            Unavailable: it is missing.
+        """
+        value = self.get(kind)
+        if isinstance(value, Missing):
+            raise Unavailable(value)
+        return value
+
+    def prefetch(self, kinds: Iterable[type[Fact]]) -> None:
+        """Probe facts concurrently; returns when all are read or time is up."""
+        pending = []
+        for kind in kinds:
+            # Daemons: a read that hangs in the kernel must not keep the process alive.
+            thread = threading.Thread(target=self.get, args=(kind,), daemon=True)
+            thread.start()
+            pending.append(thread)
+        for thread in pending:
+            thread.join(max(0.0, self.remaining()))
+
+    def remaining(self) -> float:
+        """Seconds left for questions."""
+        return self._ends - time.monotonic()
+
+    def _probe(self, kind: type[F], slot: _Slot) -> None:
+        outer = getattr(self._local, "slot", None)
+        self._local.slot = slot
+        if outer is not None:
+            outer.waits_for = slot
+        try:
+            slot.value = kind.probe(self)
+        except Unavailable as unavailable:
+            slot.value = unavailable.missing
+        except Exception as error:  # a probe is a plugin: whatever it raises is its finding
+            slot.value = Broken(f"{kind.__name__} could not be read: {type(error).__name__}: {error}")
+        finally:
+            self._local.slot = outer
+            if outer is not None:
+                outer.waits_for = None
+            slot.done.set()
+
+    def _wait(self, kind: type[Fact], slot: _Slot) -> None:
+        outer = getattr(self._local, "slot", None)
+        if outer is not None:
+            with self._lock:
+                awaited: _Slot | None = slot
+                while awaited is not None and awaited is not outer:
+                    awaited = awaited.waits_for
+                if awaited is outer and not slot.done.is_set():
+                    raise Unavailable(Broken(f"{kind.__name__} needs itself"))
+                outer.waits_for = slot
+        slot.done.wait(max(0.0, self.remaining()))
+        if outer is not None:
+            outer.waits_for = None
+
+    # --- questions
+
+    def _ask(self, kind: str, *args: Any, timeout: float = 5.0) -> Any:
+        left = self.remaining()
+        if left <= 0:
+            raise Unavailable(Broken(f"no time left of {self._timeout:g} s"))
+        answer = self._host.answer(Question(kind, args), min(timeout, left))
+        if isinstance(answer, Untaped):
+            raise Unavailable(answer)
+        return answer
+
+    def env(self, name: str) -> str | None:
+        """An environment variable."""
+        return _typed(self._ask("env", name), str, optional=True)
+
+    def read(self, path: str) -> str | Missing:
+        """A text file, at most 4 MiB of it; bytes that are not UTF-8 appear as backslash escapes."""
+        return _or_missing(self._ask("read", path), str)
+
+    def entries(self, path: str) -> tuple[str, ...] | Missing:
+        """The sorted names in a directory."""
+        found = _or_missing(self._ask("entries", path), list)
+        return found if isinstance(found, Missing) else tuple(map(str, found))
+
+    def stat(self, path: str) -> FileStatus | Missing:
+        """Kind, size, mode and access of a path, links followed."""
+        found = _or_missing(self._ask("stat", path), dict)
+        return found if isinstance(found, Missing) else FileStatus(**found)
+
+    def space(self, path: str) -> Space | Missing:
+        """The file system that holds a path."""
+        found = _or_missing(self._ask("space", path), dict)
+        return found if isinstance(found, Missing) else Space(**found)
+
+    def records(self, path: str, needle: str, delimiter: str) -> tuple[str, ...] | Missing:
+        """The parts of a (large, binary) file between delimiters that hold `needle`; at most 64 of at most 8 KiB."""
+        found = _or_missing(self._ask("records", path, needle, delimiter), list)
+        return found if isinstance(found, Missing) else tuple(map(str, found))
+
+    def head(self, path: str, size: int) -> bytes | Missing:
+        """The first `size` bytes of a file."""
+        found = _or_missing(self._ask("head", path, size), str)
+        return found if isinstance(found, Missing) else bytes.fromhex(found)
+
+    def which(self, name: str) -> str | None:
+        """Where PATH finds a command."""
+        return _typed(self._ask("which", name), str, optional=True)
+
+    def limits(self) -> dict[str, list[int | None]]:
+        """Resource limits of this process: name to [soft, hard], None for unlimited."""
+        return cast("dict[str, list[int | None]]", _typed(self._ask("limits"), dict))
+
+    def itself(self) -> dict[str, Any]:
+        """What the examining process is: kernel, processors, interpreter, search path."""
+        return cast("dict[str, Any]", _typed(self._ask("self"), dict))
+
+    def run(self, *argv: str, timeout: float = 5.0, text: str | None = None, scratch: bool = False) -> Ran | Missing:
+        """Run a command, never through a shell, with the locale C and no standard input.
+
+        `{input}` in `argv` is a file in memory that holds `text`, `{output}` an empty one. `scratch` gives the command
+        a temporary directory of its own.
+        """
+        options: dict[str, Any] = {}
+        if text is not None:
+            options["input"] = text
+        if scratch:
+            options["scratch"] = True
+        return _ran(self._ask("run", list(argv), options, timeout=timeout))
+
+    def script(self, python: str, name: str, *args: str, timeout: float = 5.0) -> Ran | Missing:
+        """Run one of our own scripts (`patient/NAME.py`) in another interpreter."""
+        return _ran(self._ask("script", python, name, *args, timeout=timeout))
+
+    def nvml(self, timeout: float = 4.0) -> Ran | Missing:
+        """What NVML says, as JSON lines (see `patient/nvml.py`), from a child process."""
+        return _ran(self._ask("nvml", timeout=timeout))
+
+
+class Untaped(Missing):
+    """A question that is not on the tape being replayed."""
+
+
+def _typed(answer: Any, kind: type, *, optional: bool = False) -> Any:
+    if isinstance(answer, Missing):
+        raise Unavailable(answer)
+    if isinstance(answer, kind) or (optional and answer is None):
+        return answer
+    raise TypeError(f"an answer of type {type(answer).__name__} where {kind.__name__} was due")
+
+
+def _or_missing(answer: Any, kind: type) -> Any:
+    return answer if isinstance(answer, Missing) else _typed(answer, kind)
+
+
+def _ran(answer: Any) -> Ran | Missing:
+    found = _or_missing(answer, dict)
+    return found if isinstance(found, Missing) else Ran(found["code"], found["stdout"], found["stderr"])

@@ -1,0 +1,273 @@
+"""Profiles: what a kind of machine must satisfy, as data.
+
+The TOML files beside this module are the built-in ones; docs/profiles.md describes the format for a user's own.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sparkdoctor.architecture import Capability
+
+SCHEMA = "sparkdoctor.profile/1"
+DEFAULT = "dgx-spark"
+_HERE = Path(__file__).parent
+_FILE_LIMIT = 1 << 20
+
+
+class ProfileError(ValueError):
+    """A profile that cannot be used; the message names the file, the line and the key."""
+
+
+class Requirement:
+    """A version specifier such as `>=2.7`; a pre-release counts like any other version."""
+
+    def __init__(self, text: str) -> None:
+        """Keep a specifier; `check` reads it, so that packaging is loaded only where there is a version to compare."""
+        self._text = text
+
+    def check(self) -> "Requirement":
+        """Read the specifier now.
+
+        Raises:
+            ValueError: the text is no version specifier.
+        """
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415
+
+        try:
+            SpecifierSet(self._text)
+        except InvalidSpecifier:
+            raise ValueError(f"not a version specifier: {self._text!r}") from None
+        return self
+
+    def __contains__(self, version: str) -> bool:
+        from packaging.specifiers import SpecifierSet  # noqa: PLC0415
+        from packaging.version import InvalidVersion, Version  # noqa: PLC0415
+
+        try:
+            return SpecifierSet(self._text).contains(Version(version), prereleases=True)
+        except InvalidVersion:
+            return False
+
+    def __str__(self) -> str:
+        return self._text
+
+
+class Component(NamedTuple):
+    """A package of the stack. `fresh` is what to install where there is none yet."""
+
+    required: bool = False
+    version: Requirement | None = None
+    fresh: Requirement | None = None
+
+
+class Severity(NamedTuple):
+    """Bounds below which a quantity is a warning or a failure; None never is."""
+
+    warning: float | None = None
+    failed: float | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Requirements by name. A requirement that is None or empty is not made.
+
+    `architectures` are what uname calls them; `gpus` NVML names with `*` and `?`; memory in GiB, limits in MiB.
+    """
+
+    name: str = "custom"
+    title: str = ""
+    architectures: tuple[str, ...] = ()
+    product_families: tuple[str, ...] = ()
+    gpus: tuple[str, ...] = ()
+    unified_memory: bool = False
+    dgx_os: Requirement | None = None
+    compute_capability: Capability | None = None
+    driver: Requirement | None = None
+    driver_branches: tuple[int, ...] = ()
+    torch: Component = Component()
+    triton: Component = Component()
+    deepspeed: Component = Component()
+    openfold3: Component = Component()
+    memory_gib: Severity = Severity()
+    disk_gib: Severity = Severity()
+    shm_gib: Severity = Severity()
+    stack_mib: Severity = Severity()
+    memlock_mib: Severity = Severity()
+    severity: Mapping[str, str] = field(default_factory=dict)
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("a list of strings is due")
+    return tuple(value)
+
+
+def _integers(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(item) is int for item in value):
+        raise ValueError("a list of whole numbers is due")
+    return tuple(value)
+
+
+def _of(kind: type, name: str) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if not isinstance(value, kind):
+            raise ValueError(f"{name} is due")
+        return value
+
+    return read
+
+
+_string, _boolean = _of(str, "a string"), _of(bool, "true or false")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:  # noqa: PLR2004
+        raise ValueError("a number that is not negative is due")
+    return value
+
+
+def _level(value: Any) -> str:
+    if value not in ("failed", "warning", "off"):
+        raise ValueError('"failed", "warning" or "off" is due')
+    return str(value)
+
+
+def _requirement(value: Any) -> Requirement:
+    return Requirement(_string(value))
+
+
+_COMPONENT = {"required": _boolean, "version": _requirement, "fresh": _requirement}
+_BOUNDS = {"warning": _number, "failed": _number}
+_TABLES: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "": {"schema": _string, "name": _string, "title": _string, "extends": _string},
+    "machine": {
+        "architectures": _strings,
+        "product_families": _strings,
+        "gpus": _strings,
+        "unified_memory": _boolean,
+        "dgx_os": _requirement,
+    },
+    "gpu": {
+        "compute_capability": lambda value: Capability.parse(_string(value)),
+        "driver": _requirement,
+        "driver_branches": _integers,
+    },
+    "torch": _COMPONENT,
+    "triton": _COMPONENT,
+    "deepspeed": _COMPONENT,
+    "openfold3": _COMPONENT,
+    "memory_gib": _BOUNDS,
+    "disk_gib": _BOUNDS,
+    "shm_gib": _BOUNDS,
+    "stack_mib": _BOUNDS,
+    "memlock_mib": _BOUNDS,
+}
+_GROUPS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(("torch", "triton", "deepspeed", "openfold3"), Component),
+    **dict.fromkeys(("memory_gib", "disk_gib", "shm_gib", "stack_mib", "memlock_mib"), Severity),
+}
+
+
+def builtin() -> tuple[str, ...]:
+    """The names of the built-in profiles."""
+    return tuple(sorted(path.stem for path in _HERE.glob("*.toml")))
+
+
+def load(name: str) -> Profile:
+    """A built-in profile by name, or the one in a file.
+
+    Raises:
+        ProfileError: there is none, or it does not say what a profile must say.
+    """
+    return _load(name, ())
+
+
+def _load(name: str, chain: tuple[str, ...]) -> Profile:
+    path = Path(name) if "/" in name or name.endswith(".toml") else _HERE / f"{name}.toml"
+    if str(path) in chain:
+        raise ProfileError(f"{path}: it extends itself, through {' and '.join(chain)}")
+    try:
+        with path.open("rb") as file:
+            text = file.read(_FILE_LIMIT + 1).decode("utf-8")
+    except FileNotFoundError:
+        raise ProfileError(f"no profile {name!r}; built in are {', '.join(builtin())}; a file needs a / or .toml") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
+    if len(text) > _FILE_LIMIT:
+        raise ProfileError(f"{path}: larger than 1 MiB, not a profile")
+    return _parse(text, str(path), (*chain, str(path)))
+
+
+def _parse(text: str, path: str, chain: tuple[str, ...]) -> Profile:
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        # tomllib says "(at line 3, column 5)": lead with it, as compilers do.
+        place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
+        what = str(error)[: place.start()] if place else str(error)
+        raise ProfileError(f"{path}:{place[1] if place else 1}: {what[:1].lower()}{what[1:]}") from None
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        if key == "severity" and isinstance(value, dict):
+            values[key] = {name: _read(_level, item, text, path, "severity", name) for name, item in value.items()}
+        elif key in _TABLES and isinstance(value, dict):
+            values |= _table(key, value, text, path)
+        elif key in _TABLES[""]:
+            values[key] = _read(_TABLES[""][key], value, text, path, "", key)
+        else:
+            raise ProfileError(f"{path}:{_line(text, '', key)}: {_unknown(key, [*_TABLES[''], *_TABLES, 'severity'])}")
+    if (schema := values.pop("schema", None)) != SCHEMA:
+        raise ProfileError(f"{path}:{_line(text, '', 'schema')}: schema: {SCHEMA!r} is due, not {schema!r}")
+    base: dict[str, Any] = {}
+    if extends := values.pop("extends", None):
+        # A file that is extended is looked for beside the one that extends it.
+        beside = str(Path(path).parent / extends) if "/" in extends or extends.endswith(".toml") else extends
+        base = vars(_load(beside, chain))
+        values["severity"] = {**base["severity"], **values.get("severity", {})}
+    values.setdefault("name", Path(path).stem)
+    return Profile(**{**base, **values})
+
+
+def _table(table: str, value: dict[str, Any], text: str, path: str) -> dict[str, Any]:
+    readers = _TABLES[table]
+    read: dict[str, Any] = {}
+    for key, item in value.items():
+        if key not in readers:
+            raise ProfileError(f"{path}:{_line(text, table, key)}: {table}.{_unknown(key, list(readers))}")
+        read[key] = _read(readers[key], item, text, path, table, key)
+    return {table: _GROUPS[table](**read)} if table in _GROUPS else read
+
+
+def _read(reader: Callable[[Any], Any], value: Any, text: str, path: str, table: str, key: str) -> Any:
+    try:
+        read = reader(value)
+        if isinstance(read, Requirement) and Path(path).parent != _HERE:
+            read.check()  # ours are held by a test
+        return read
+    except ValueError as error:
+        raise ProfileError(f"{path}:{_line(text, table, key)}: {table + '.' if table else ''}{key}: {error}") from None
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 (only on the way to an error)
+
+    near = get_close_matches(key, [name for name in known if name], 1)
+    return f"{key}: no such key" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _line(text: str, table: str, key: str) -> int:
+    """The line where a key (or its table) stands; 1 where it stands nowhere in plain sight."""
+    here, fallback = "", 1
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
+            here = header[1].replace('"', "").replace("'", "")
+            if here in (table, key):
+                fallback = number
+        name = line.partition("=")[0].strip().replace('"', "").replace("'", "")
+        if "=" in line and ((here == table and name == key) or (not here and name == f"{table}.{key}")):
+            return number
+    return fallback

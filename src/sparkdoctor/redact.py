@@ -1,0 +1,76 @@
+"""Takes out of a text what says whose machine it is: for tapes and for reports that are pasted into issues."""
+
+import getpass
+import os
+import re
+import socket
+from typing import Any
+
+_SYSTEM_NAMES = frozenset(
+    "root nvidia user users home usr lib lib64 bin sbin local cuda python python3 dev proc sys etc opt mnt srv tmp var run data "
+    "workspace ubuntu debian spark dgx torch triton deepspeed sparkdoctor localhost host admin test runner".split()
+)
+"""Words that stand in paths and messages everywhere: as a user's or host's name they tell nothing, and replacing them breaks much."""
+
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|PRIVATE", re.IGNORECASE)
+_PATTERNS = (
+    # A variable or a JSON member with a telling name.
+    (re.compile(r"(?i)\b(\w*(?:token|secret|passw(?:or)?d|api_?key|credential)\w*\"?\s*[=:]\s*\"?)[^\s\"',;]+"), r"\1<redacted>"),
+    (re.compile(r"(?i)\b(bearer )[\w.~+/-]{8,}=*"), r"\1<redacted>"),
+    (re.compile(r"\b(?:hf_|ghp_|gho_|github_pat_|glpat-|sk-|nvapi-|xox[bp]-)[\w-]{8,}"), "<redacted>"),
+    (re.compile(r"(\b\w+://)[^/\s:@\"']+(?::[^/\s@\"']*)?@"), r"\1<redacted>@"),
+    (re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"), "<address>"),
+    (re.compile(r"(?i)\b(\w*serial(?:[ _]?(?:number|no))?\"?\s*[=:]\s*\"?)[\w-]+"), r"\1<serial>"),
+    (re.compile(r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "<uuid>"),
+    (re.compile(r"(?i)(?<![0-9a-f:])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![0-9a-f:])"), "<mac>"),
+    # Four numbers with points are an address unless they are part of a name or a version (nvidia_cublas-13.1.0.3).
+    (re.compile(r"(?<![\w.=+/-])(?!127\.0\.0\.1\b|0\.0\.0\.0\b)(?:\d{1,3}\.){3}\d{1,3}(?![\w.-])"), "<ip>"),
+    (re.compile(r"(?i)(?<![\w:])(?:[0-9a-f]{1,4}:){3,7}(?::|[0-9a-f]{1,4})(?![\w:])"), "<ip>"),
+    # Container and pod ids.
+    (re.compile(r"\b[0-9a-f]{64}\b"), "<id>"),
+)
+
+
+class Redactor:
+    """Replaces home directories, the user's and the host's name, addresses, serials, UUIDs and secrets.
+
+    The same text always becomes the same text, in questions and in answers, so that a redacted tape still plays.
+    """
+
+    def __init__(self, home: str | None = None, user: str | None = None, host: str | None = None) -> None:
+        """Redact for this home directory, user and host name."""
+        rules = list(_PATTERNS)
+        if home and home.strip("/") and home.strip("/") not in _SYSTEM_NAMES:
+            rules.append((re.compile(re.escape(home.rstrip("/")) + r"(?![\w-])"), "/home/user"))
+        rules.append((re.compile(r"(?<![\w.])(/home|/Users)/(?!user\b)[^/\s\"':,;]+"), r"\1/user"))
+        for name, replacement in ((user, "user"), (host, "host"), ((host or "").partition(".")[0], "host")):
+            if name and len(name) > 2 and name.lower() not in _SYSTEM_NAMES:  # noqa: PLR2004
+                rules.append((re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])"), replacement))
+        self._rules = rules
+
+    @classmethod
+    def local(cls) -> "Redactor":
+        """For the user and the machine that we run as and on."""
+        try:
+            user: str | None = getpass.getuser()
+        except (KeyError, OSError):
+            user = None
+        return cls(os.environ.get("HOME"), user, socket.gethostname())
+
+    def text(self, text: str) -> str:
+        """A text without what is private."""
+        for pattern, replacement in self._rules:
+            text = pattern.sub(replacement, text)
+        return text
+
+    def clean(self, value: Any) -> Any:
+        """JSON data without what is private; keys too."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list | tuple):
+            return [self.clean(item) for item in value]
+        if isinstance(value, dict):
+            if value.get("ask") == "env" and isinstance(value.get("answer"), str) and _SECRET_NAME.search(str(value.get("args"))):
+                return {**value, "answer": "<redacted>"}
+            return {self.text(key): self.clean(item) for key, item in value.items()}
+        return value

@@ -1,0 +1,130 @@
+"""Finds plugins by their entry points and the checks in them.
+
+The entry points are read here and not through importlib.metadata, whose import alone costs as much as half of a quick
+check (see benchmarks/). The format is the one of the packaging specification "Entry points".
+"""
+
+import importlib
+import os
+import pkgutil
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+
+from sparkdoctor.check import Check
+from sparkdoctor.model import Result, Status, Verdict
+
+GROUP = "sparkdoctor.plugins"
+OURS = "sparkdoctor"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An entry point: the distribution that has it, its name and the package or module it names."""
+
+    distribution: str
+    name: str
+    value: str
+
+
+@dataclass
+class Registry:
+    """All checks by id, with the plugin each came from, and what went wrong on the way."""
+
+    checks: dict[str, Check] = field(default_factory=dict)
+    owners: dict[str, Plugin] = field(default_factory=dict)
+    problems: list[Result] = field(default_factory=list)
+
+    @classmethod
+    def load(cls) -> "Registry":
+        """Import every plugin that is installed. What cannot be had becomes a problem, never an exception."""
+        registry = cls()
+        for plugin in installed():
+            registry.add(plugin)
+        return registry
+
+    def add(self, plugin: Plugin) -> None:
+        """Import one plugin and take its checks."""
+        for name, module in self._modules(plugin):
+            if isinstance(module, ModuleType):
+                for value in vars(module).values():
+                    if isinstance(value, Check) and value.function.__module__ == module.__name__:
+                        self._register(plugin, value)
+            else:
+                self._problem(plugin, f"{name} cannot be imported: {type(module).__name__}: {module}")
+
+    def _modules(self, plugin: Plugin) -> Iterator[tuple[str, ModuleType | BaseException]]:
+        pending = [plugin.value.partition(":")[0].strip()]
+        while pending:
+            name = pending.pop()
+            try:
+                module = importlib.import_module(name)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 (a stranger's import may raise anything, SystemExit too)
+                yield name, error
+                continue
+            yield name, module
+            if paths := getattr(module, "__path__", None):
+                pending += [f"{name}.{found.name}" for found in pkgutil.iter_modules(paths)]
+
+    def _register(self, plugin: Plugin, check: Check) -> None:
+        try:
+            check.needs  # noqa: B018 (a signature that cannot be read is this plugin's problem, here and now)
+        except Exception as error:  # noqa: BLE001 (evaluating a stranger's annotations)
+            self._problem(plugin, f"check {check.id} cannot be used: {error}")
+            return
+        if owner := self.owners.get(check.id):
+            same = owner.distribution == plugin.distribution
+            by = "twice" if same else f"by {owner.distribution} already, which keeps it"
+            self._problem(plugin, f"check {check.id} is registered {by}")
+            return
+        self.checks[check.id] = check
+        self.owners[check.id] = plugin
+
+    def _problem(self, plugin: Plugin, what: str) -> None:
+        number = len(self.problems) + 1
+        self.problems.append(
+            Result(
+                id=f"plugin-problem-{number}",
+                layer="plugins",
+                title="Every plugin can be used",
+                verdict=Verdict(Status.CRASHED, f"distribution {plugin.distribution}: {what}"),
+            )
+        )
+
+
+def installed() -> list[Plugin]:
+    """The entry points of our group on `sys.path`, our own distribution's first; the first of a name counts."""
+    found: dict[tuple[str, str], Plugin] = {}
+    seen: set[str] = set()
+    for place in dict.fromkeys(sys.path):
+        try:
+            names = sorted(name for name in os.listdir(place or ".") if name.endswith((".dist-info", ".egg-info")))
+        except OSError:
+            continue
+        for name in names:
+            distribution = re.sub(r"[-_.]+", "-", name.rpartition(".")[0].partition("-")[0]).lower()
+            if distribution in seen:
+                continue
+            seen.add(distribution)
+            for entry, value in _entry_points(os.path.join(place, name, "entry_points.txt")):
+                found.setdefault((distribution, entry), Plugin(distribution, entry, value))
+    return sorted(found.values(), key=lambda plugin: (plugin.distribution != OURS, plugin.distribution, plugin.name))
+
+
+def _entry_points(path: str) -> Iterator[tuple[str, str]]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(1 << 20)
+    except OSError:
+        return
+    if f"[{GROUP}]" not in text:
+        return
+    section = text.partition(f"[{GROUP}]")[2].partition("\n[")[0]
+    for line in section.splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.lstrip().startswith(("#", ";")):
+            yield name.strip(), value.strip()
