@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sparkdoctor import __version__
@@ -118,10 +117,9 @@ def examine(machine: Machine, check: Check) -> Verdict:
     if not isinstance(verdict, Verdict):
         return Verdict(Status.CRASHED, f"the check returned {type(verdict).__name__} and no verdict")
     if level and verdict.status in (Status.FAILED, Status.WARNING):
-        return replace(verdict, status=Status(level))
+        return verdict._replace(status=Status(level))
     return verdict
 
 
 def _given(machine: Machine, need: Need) -> Any:
     return machine.profile if need.fact is None else machine.get(need.fact)
-

@@ -15,13 +15,12 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from sparkdoctor import process
 from sparkdoctor.model import Broken, Missing
 
-PATIENT = Path(__file__).with_name("patient")
+PATIENT = os.path.join(os.path.dirname(__file__), "patient")
 READ_LIMIT = 4 << 20
 """Bytes that `read` returns at most."""
 RECORD_LIMIT = 8192
@@ -81,7 +80,7 @@ class LocalHost:
                     return _run(*args, timeout=timeout)
                 case "script":
                     python, name, *rest = args
-                    return _run([python, "-S", "-B", str(PATIENT / f"{name}.py"), *rest], {}, timeout=timeout)
+                    return _run([python, "-S", "-B", os.path.join(PATIENT, f"{name}.py"), *rest], {}, timeout=timeout)
                 case "nvml":
                     return _nvml(timeout)
                 case _:
@@ -233,7 +232,7 @@ _serial = itertools.count()
 def _scratch() -> Iterator[str]:
     """A private temporary directory in memory where that can be had, gone afterwards."""
     last: OSError | None = None
-    for base in ("/dev/shm", os.environ.get("TMPDIR", "/tmp")):  # noqa: S108 (private and unguessable by mkdir 0700)
+    for base in ("/dev/shm", os.environ.get("TMPDIR", "/tmp")):
         path = f"{base}/sparkdoctor-{os.getpid()}-{next(_serial)}"
         try:
             os.mkdir(path, 0o700)
@@ -254,5 +253,5 @@ def _nvml(timeout: float) -> dict[str, Any]:
     if spec is None or spec.origin is None:
         raise OSError(errno.ENOENT, "pynvml is not installed")
     # -I -S: nothing of the user's and no site-packages but the directory of pynvml itself.
-    argv = [sys.executable, "-I", "-S", "-B", str(PATIENT / "nvml.py"), str(Path(spec.origin).parent)]
+    argv = [sys.executable, "-I", "-S", "-B", os.path.join(PATIENT, "nvml.py"), os.path.dirname(spec.origin)]
     return _run(argv, {}, timeout=timeout)

@@ -4,8 +4,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar, cast, dataclass_transform
 
 from sparkdoctor.host import Host, Question
 from sparkdoctor.model import Broken, Missing
@@ -13,14 +12,34 @@ from sparkdoctor.process import Ran
 from sparkdoctor.profiles import Profile
 
 
+@dataclass_transform(frozen_default=True)
 class Fact(ABC):
     """Something true of a machine, read by `probe` and never changed.
 
-    A subclass is a frozen dataclass whose `probe` asks a machine and whose pure `parse` understands what it said.
-    `deep` facts do real work in the patient's interpreter and are read only when asked for.
+    A subclass lists its fields as a dataclass does. It may be decorated as one, but need not: the two dozen of ours would
+    spend a sixth of a quick check on what `@dataclass` compiles. `probe` asks a machine, a pure `parse` understands what
+    it said. `deep` facts do real work in the patient's interpreter and are read only when asked for.
     """
 
     deep: ClassVar[bool] = False
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        """Take the fields in their order, or by name."""
+        kind = type(self)
+        fields = [name for name, hint in kind.__annotations__.items() if "ClassVar" not in str(hint)]
+        given = dict(zip(fields, values, strict=False)) | named
+        absent = [name for name in fields if name not in given and not hasattr(kind, name)]
+        if absent or len(values) > len(fields) or not named.keys() <= set(fields):
+            raise TypeError(f"{kind.__name__} takes {', '.join(fields)}")
+        vars(self).update(given)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
     @classmethod
     @abstractmethod
@@ -40,8 +59,7 @@ class Unavailable(Exception):  # noqa: N818 (it carries a Missing, it is no erro
         self.missing = missing
 
 
-@dataclass(frozen=True)
-class FileStatus:
+class FileStatus(NamedTuple):
     """What `stat` and `access` say of a path, for this process. `size` in bytes, `real` without symbolic links."""
 
     kind: str
@@ -53,8 +71,7 @@ class FileStatus:
     executable: bool
 
 
-@dataclass(frozen=True)
-class Space:
+class Space(NamedTuple):
     """A file system's bytes, and its device number."""
 
     total: int
@@ -62,13 +79,13 @@ class Space:
     device: int
 
 
-@dataclass
 class _Slot:
     """A fact being read, or read."""
 
-    value: Fact | Missing | None = None
-    done: threading.Event = field(default_factory=threading.Event)
-    waits_for: "_Slot | None" = None
+    def __init__(self) -> None:
+        self.value: Fact | Missing | None = None
+        self.done = threading.Event()
+        self.waits_for: _Slot | None = None
 
 
 class Machine:
@@ -94,15 +111,17 @@ class Machine:
         """The fact, probed now if it was not yet; `Broken` where the probe failed or time ran out."""
         with self._lock:
             slot = self._slots.get(kind)
-            if mine := slot is None:
+            mine = slot is None
+            if slot is None:
                 slot = self._slots[kind] = _Slot()
-        assert slot is not None
         if mine:
             self._probe(kind, slot)
         else:
             self._wait(kind, slot)
         value = slot.value
-        return cast("F | Missing", value) if value is not None else Broken(f"{kind.__name__}: not read within {self._timeout:g} s")
+        return (
+            cast("F | Missing", value) if value is not None else Broken(f"{kind.__name__}: not read within {self._timeout:g} s")
+        )
 
     def need(self, kind: type[F]) -> F:
         """The fact, for another fact's probe.
@@ -139,7 +158,7 @@ class Machine:
             slot.value = kind.probe(self)
         except Unavailable as unavailable:
             slot.value = unavailable.missing
-        except Exception as error:  # a probe is a plugin: whatever it raises is its finding
+        except Exception as error:  # noqa: BLE001 (a probe is a plugin: whatever it raises is its finding)
             slot.value = Broken(f"{kind.__name__} could not be read: {type(error).__name__}: {error}")
         finally:
             self._local.slot = outer
@@ -174,11 +193,11 @@ class Machine:
 
     def env(self, name: str) -> str | None:
         """An environment variable."""
-        return _typed(self._ask("env", name), str, optional=True)
+        return cast("str | None", _typed(self._ask("env", name), str, optional=True))
 
     def read(self, path: str) -> str | Missing:
         """A text file, at most 4 MiB of it; bytes that are not UTF-8 appear as backslash escapes."""
-        return _or_missing(self._ask("read", path), str)
+        return cast("str | Missing", _or_missing(self._ask("read", path), str))
 
     def entries(self, path: str) -> tuple[str, ...] | Missing:
         """The sorted names in a directory."""
@@ -207,7 +226,7 @@ class Machine:
 
     def which(self, name: str) -> str | None:
         """Where PATH finds a command."""
-        return _typed(self._ask("which", name), str, optional=True)
+        return cast("str | None", _typed(self._ask("which", name), str, optional=True))
 
     def limits(self) -> dict[str, list[int | None]]:
         """Resource limits of this process: name to [soft, hard], None for unlimited."""

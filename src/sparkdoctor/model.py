@@ -3,8 +3,8 @@
 Plain data. Nothing here asks the outside world anything.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Status(StrEnum):
@@ -17,20 +17,30 @@ class Status(StrEnum):
     CRASHED = "crashed"
 
 
-@dataclass(frozen=True)
 class Missing:
     """An answer or a fact that is not there, with the reason in the user's words."""
 
-    reason: str
+    __match_args__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is what a user reads."""
+        self.reason = reason
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Missing) and type(other) is type(self) and other.reason == self.reason
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.reason))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.reason!r})"
 
 
-@dataclass(frozen=True)
 class Broken(Missing):
     """There, but it crashed, hung, was refused or made no sense."""
 
 
-@dataclass(frozen=True)
-class Remedy:
+class Remedy(NamedTuple):
     """One thing to do. `command` can be pasted into a shell as it stands."""
 
     text: str
@@ -39,8 +49,7 @@ class Remedy:
     needs_reboot: bool = False
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a check concluded. Made by `ok`, `warn`, `fail` and `skip`.
 
     `expected` and `observed` are short values to compare at a glance; `evidence` quotes what was really seen.
@@ -54,9 +63,7 @@ class Verdict:
     remedy: Remedy | None = None
 
 
-def ok(
-    summary: str, *, expected: str | None = None, observed: str | None = None, evidence: tuple[str, ...] = ()
-) -> Verdict:
+def ok(summary: str, *, expected: str | None = None, observed: str | None = None, evidence: tuple[str, ...] = ()) -> Verdict:
     """The norm holds."""
     return Verdict(Status.OK, summary, expected, observed, evidence)
 
@@ -66,7 +73,7 @@ def skip(reason: str) -> Verdict:
     return Verdict(Status.SKIPPED, reason)
 
 
-def fail(  # one keyword for each thing a reader is shown
+def fail(  # noqa: PLR0913 (one keyword for each thing that a reader is shown)
     summary: str,
     *,
     remedy: str,
@@ -82,7 +89,7 @@ def fail(  # one keyword for each thing a reader is shown
     return Verdict(Status.FAILED, summary, expected, observed, evidence, cure)
 
 
-def warn(
+def warn(  # noqa: PLR0913
     summary: str,
     *,
     remedy: str,
@@ -98,8 +105,7 @@ def warn(
     return Verdict(Status.WARNING, summary, expected, observed, evidence, cure)
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """One check's verdict with what the report needs to show it. `seconds` is the time the check itself took."""
 
     id: str
@@ -115,8 +121,7 @@ class Result:
         return self.verdict.status
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """An examination, finished.
 
     `python` is the interpreter whose packages were examined (path, why it was chosen), `machine` the header of what
@@ -131,7 +136,7 @@ class Report:
     results: tuple[Result, ...]
     seconds: float
 
-    def count(self, status: Status) -> int:
+    def number(self, status: Status) -> int:
         """How many results ended like this."""
         return sum(result.status is status for result in self.results)
 

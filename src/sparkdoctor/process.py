@@ -1,5 +1,6 @@
 """One child process with a deadline, from which nothing can hurt us: bounded output, killed as a group, never waited for."""
 
+import atexit
 import contextlib
 import os
 import selectors
@@ -7,14 +8,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 OUTPUT_LIMIT = 1 << 20
 """Bytes kept of each of stdout and stderr; a child that says more is ended."""
 
 
-@dataclass(frozen=True)
-class Ran:
+_alive: set[subprocess.Popen[bytes]] = set()
+"""Children that are not over yet: whatever ends us, they end too."""
+
+
+class Ran(NamedTuple):
     """What a command said and how it ended. `code` is negative for a signal and None where time ran out."""
 
     code: int | None
@@ -62,15 +66,16 @@ def run(
         pass_fds=pass_fds,
         start_new_session=True,
     )
-    said, finished = _listen(child, ends)
-    if finished:
-        try:
-            code: int | None = child.wait(max(0.0, ends - time.monotonic()) + 0.05)
-        except subprocess.TimeoutExpired:
-            code = None
-    else:
-        code = None
-    _end(child)
+    _alive.add(child)
+    code: int | None = None
+    try:
+        said, finished = _listen(child, ends)
+        if finished:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = child.wait(max(0.0, ends - time.monotonic()) + 0.05)
+    finally:
+        _end(child)
+        _alive.discard(child)
     stdout, stderr = (bytes(part).decode("utf-8", "backslashreplace") for part in said)
     return Ran(code, stdout, stderr)
 
@@ -80,7 +85,7 @@ def _listen(child: subprocess.Popen[bytes], ends: float) -> tuple[list[bytearray
     said = [bytearray(), bytearray()]
     with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
         for stream, part in zip((child.stdout, child.stderr), said, strict=True):
-            assert stream is not None
+            assert stream is not None  # noqa: S101 (for the type checker: both are pipes)
             stack.enter_context(stream)
             os.set_blocking(stream.fileno(), False)
             selector.register(stream, selectors.EVENT_READ, part)
@@ -110,3 +115,9 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(0.2)
+
+
+@atexit.register
+def _end_all() -> None:
+    for child in tuple(_alive):
+        _end(child)

@@ -10,8 +10,8 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from types import ModuleType
+from typing import NamedTuple
 
 from sparkdoctor.check import Check
 from sparkdoctor.model import Result, Status, Verdict
@@ -20,8 +20,7 @@ GROUP = "sparkdoctor.plugins"
 OURS = "sparkdoctor"
 
 
-@dataclass(frozen=True)
-class Plugin:
+class Plugin(NamedTuple):
     """An entry point: the distribution that has it, its name and the package or module it names."""
 
     distribution: str
@@ -29,13 +28,14 @@ class Plugin:
     value: str
 
 
-@dataclass
 class Registry:
     """All checks by id, with the plugin each came from, and what went wrong on the way."""
 
-    checks: dict[str, Check] = field(default_factory=dict)
-    owners: dict[str, Plugin] = field(default_factory=dict)
-    problems: list[Result] = field(default_factory=list)
+    def __init__(self) -> None:
+        """Empty."""
+        self.checks: dict[str, Check] = {}
+        self.owners: dict[str, Plugin] = {}
+        self.problems: list[Result] = []
 
     @classmethod
     def load(cls) -> "Registry":

@@ -6,7 +6,6 @@ strangers when it is loaded.
 
 import json
 import threading
-from pathlib import Path
 from typing import Any
 
 from sparkdoctor import __version__
@@ -90,20 +89,20 @@ def _heard(entry: dict[str, Any]) -> Any:
     return Missing(entry["missing"]) if "missing" in entry else entry["answer"]
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: str) -> dict[str, Any]:
     """Read and check a tape.
 
     Raises:
         TapeError: it is no tape that this version can play.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             raw = file.read(SIZE_LIMIT + 1)
     except OSError as error:
         raise TapeError(f"{path}: {error.strerror}") from None
     if len(raw) > SIZE_LIMIT:
         raise TapeError(f"{path}: larger than {SIZE_LIMIT >> 20} MiB, not a tape")
-    return parse(raw, str(path))
+    return parse(raw, path)
 
 
 def parse(raw: bytes, name: str = "tape") -> dict[str, Any]:
@@ -168,7 +167,9 @@ def _is_hex(answer: Any) -> bool:
 
 
 def _has(kinds: dict[str, Any]) -> Any:
-    return lambda answer: isinstance(answer, dict) and set(answer) == set(kinds) and all(kinds[name](answer[name]) for name in kinds)
+    return lambda answer: (
+        isinstance(answer, dict) and set(answer) == set(kinds) and all(kinds[name](answer[name]) for name in kinds)
+    )
 
 
 def _is_flag(value: Any) -> bool:

@@ -42,7 +42,7 @@ def cuda_newer_than_driver(driver: Driver, torch: Torch, gpu: Gpu | Missing, pro
     wanted = target(profile, gpu)
     if wanted and torch.architectures is not None and not native(torch.architectures, wanted):
         return warn(
-            f"PyTorch for CUDA {torch.cuda} has only PTX for {wanted}, which driver {driver.version} (CUDA {runs}) may not compile",
+            f"PyTorch for CUDA {torch.cuda} has only PTX for {wanted}; driver {driver.version} (CUDA {runs}) may not compile it",
             expected=f"<={runs}",
             observed=torch.cuda,
             remedy="Install a PyTorch with machine code for this GPU, or a newer driver.",

@@ -11,7 +11,7 @@ _FIRST = {121: (12, 9), 120: (12, 8), 103: (12, 9), 100: (12, 8), 90: (11, 8)}
 
 @check
 def nvcc_lacks_architecture(nvcc: Nvcc, gpu: Gpu | Missing, profile: Profile) -> Verdict:
-    """nvcc can compile for this GPU's architecture.
+    """Nvcc can compile for this GPU's architecture.
 
     The real nvcc is asked, with one line of CUDA. sm_121 came with CUDA 12.9: an older one ends with `nvcc fatal   :
     Unsupported gpu architecture 'compute_121'`. CUDA 12.8 still reaches a GB10 with code for sm_120, which runs on 12.1,
@@ -37,9 +37,8 @@ def nvcc_lacks_architecture(nvcc: Nvcc, gpu: Gpu | Missing, profile: Profile) ->
         expected=needed,
         observed=f"CUDA {nvcc.version}",
         evidence=(f"{nvcc.path}: {words}",),
-        remedy=f"Install {needed} (DGX OS: CUDA 13.0) and point CUDA_HOME at it; until then TORCH_CUDA_ARCH_LIST=12.0 makes code that runs here."
-        if wanted.number == 121  # noqa: PLR2004
-        else f"Install {needed} and point CUDA_HOME at it.",
+        remedy=f"Install {needed} and point CUDA_HOME at it"
+        + ("; until then TORCH_CUDA_ARCH_LIST=12.0 makes code that runs here." if wanted.number == 121 else "."),
         command="sudo apt install cuda-toolkit-13-0 && export CUDA_HOME=/usr/local/cuda-13.0",
         needs_root=True,
     )

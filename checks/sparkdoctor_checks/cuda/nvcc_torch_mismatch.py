@@ -6,7 +6,7 @@ from sparkdoctor.plugin import Verdict, check, fail, ok, skip
 
 @check
 def nvcc_torch_mismatch(nvcc: Nvcc, torch: Torch) -> Verdict:
-    """nvcc and PyTorch are of the same CUDA major version.
+    """Nvcc and PyTorch are of the same CUDA major version.
 
     A build by setup.py stops at another major version: `The detected CUDA version (12.8) mismatches the version that was
     used to compile PyTorch (13.0)`. A build at first use is not stopped, and links the wrong libcudart. A difference in

@@ -42,7 +42,11 @@ def gpu_not_visible(
         return skip(driver.reason)
     if driver.mismatch:
         return skip("driver and library do not match, so NVML says nothing; see driver-library-mismatch")
-    evidence = (f"NVML: {gpu.reason}", f"/dev: {' '.join(devices.nodes) or 'no nvidia nodes'}", *(f"PCI: {item}" for item in devices.pci))
+    evidence = (
+        f"NVML: {gpu.reason}",
+        f"/dev: {' '.join(devices.nodes) or 'no nvidia nodes'}",
+        *(f"PCI: {item}" for item in devices.pci),
+    )
     if container and not any(name.startswith("nvidia") and name[6:].isdigit() for name in devices.nodes):
         return fail(
             f"this {container.engine} container was started without the GPU (the host's driver {driver.loaded} is there)"

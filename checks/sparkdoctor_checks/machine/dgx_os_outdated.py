@@ -27,7 +27,7 @@ def dgx_os_outdated(identity: Identity, container: Container, profile: Profile) 
             f"DGX OS {identity.dgx_os} is older than {profile.dgx_os}",
             expected=str(profile.dgx_os),
             observed=identity.dgx_os,
-            remedy="Update in the DGX Dashboard, or with the command, then restart. A bare `apt upgrade` tears driver and firmware apart.",
+            remedy="Update in the DGX Dashboard, or so, then restart. A bare `apt upgrade` tears driver and firmware apart.",
             command="sudo apt update && sudo apt dist-upgrade && sudo reboot",
             needs_root=True,
             needs_reboot=True,

@@ -17,7 +17,8 @@ def memory_pressure(pressure: Pressure) -> Verdict:
     Sources:
     - Linux, Documentation/accounting/psi.rst
     """
-    shown = f"some {pressure.some10:g}% (10 s) {pressure.some60:g}% (60 s), full {pressure.full10:g}% (10 s) {pressure.full60:g}% (60 s)"
+    some, full = f"{pressure.some10:g}% / {pressure.some60:g}%", f"{pressure.full10:g}% / {pressure.full60:g}%"
+    shown = f"some {some}, full {full} of the last 10 / 60 s"
     remedy = "End the largest programs now, before the machine freezes."
     command = "ps aux --sort=-rss | head"
     if pressure.full60 >= STALLED or pressure.full10 >= 2 * STALLED:

@@ -22,5 +22,5 @@ def oom_killed_recently(cgroup: Cgroup, container: Container) -> Verdict:
         f"the kernel has killed {many} {where} for want of memory",
         expected="0",
         observed=str(cgroup.oom_kills),
-        remedy="If it was a build, bound its jobs (see build-jobs-unbounded); if a prediction, free memory first (see memory-low).",
+        remedy="If it was a build, bound its jobs (build-jobs-unbounded); if a prediction, free memory first (memory-low).",
     )

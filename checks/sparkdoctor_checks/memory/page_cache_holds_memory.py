@@ -25,7 +25,7 @@ def page_cache_holds_memory(memory: Memory, gpu: Gpu | Missing, profile: Profile
     if memory.free >= needed or memory.page_cache < needed or memory.available < needed:
         return ok(f"{gib(memory.free)} is free outright, {gib(memory.page_cache)} is page cache", observed=gib(memory.free))
     return warn(
-        f"page cache holds {gib(memory.page_cache)}: CUDA sees {gib(memory.free)} free, though {gib(memory.available)} can be had",
+        f"page cache holds {gib(memory.page_cache)}: CUDA sees {gib(memory.free)} free, though {gib(memory.available)} is",
         expected=f">={gib(needed)} free",
         observed=gib(memory.free),
         remedy="Drop the page cache before a program that sizes itself by CUDA's figure; nothing is lost by it.",

@@ -27,7 +27,9 @@ def shm_too_small(shm: SharedMemory | Missing, container: Container, profile: Pr
     else:
         remedy, command = "Mount it larger.", "sudo mount -o remount,size=50% /dev/shm"
     if isinstance(shm, Missing):
-        return fail(f"there is no shared memory: {shm.reason}", expected=expected, observed="none", remedy=remedy, command=command)
+        return fail(
+            f"there is no shared memory: {shm.reason}", expected=expected, observed="none", remedy=remedy, command=command
+        )
     if shm.total < wanted * GIB:
         return fail(
             f"/dev/shm has {gib(shm.total)}" + (", docker's default" if container and shm.total == 64 << 20 else ""),

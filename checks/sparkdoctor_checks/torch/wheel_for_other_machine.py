@@ -17,12 +17,16 @@ def wheel_for_other_machine(system: System, torch: Torch, triton: Triton | Missi
     found = {"PyTorch": torch.machine, "Triton": None if isinstance(triton, Missing) else triton.machine}
     wrong = {name: machine for name, machine in found.items() if machine and machine != system.architecture}
     if wrong:
+        others = ", ".join(sorted(set(wrong.values())))
         return fail(
-            f"{' and '.join(wrong)} in {torch.root} is built for {', '.join(sorted(set(wrong.values())))}; this machine is {system.architecture}",
+            f"{' and '.join(wrong)} in {torch.root} is built for {others}; this machine is {system.architecture}",
             expected=system.architecture,
-            observed=", ".join(sorted(set(wrong.values()))),
+            observed=others,
             remedy="Make the environment anew on this machine; wheels cannot be carried over from another kind.",
             command="python -m venv --clear ENVIRONMENT",
         )
     known = {name: machine for name, machine in found.items() if machine}
-    return ok(f"{' and '.join(known)}: {system.architecture}" if known else "no library of them could be read", expected=system.architecture)
+    return ok(
+        f"{' and '.join(known)}: {system.architecture}" if known else "no library of them could be read",
+        expected=system.architecture,
+    )

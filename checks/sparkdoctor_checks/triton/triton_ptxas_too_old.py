@@ -28,7 +28,7 @@ def triton_ptxas_too_old(triton: Triton, gpu: Gpu | Missing, home: CudaHome | Mi
     toolkit = (None if isinstance(home, Missing) else home.home) or "/usr/local/cuda"
     # 3.5 takes a ptxas of CUDA 13 by the variable; older ones cannot, newer ones need none.
     settable = tool.knob == PLAIN and triton.release[:2] == (3, 5)
-    remedy = f"Let Triton use the toolkit's ptxas (CUDA 12.9 or later){'' if settable else '; for this Triton: upgrade PyTorch and Triton'}."
+    remedy = "Let Triton use the toolkit's ptxas (CUDA 12.9 or later)." if settable else "Upgrade PyTorch and Triton."
     command = f"export {tool.knob}={toolkit}/bin/ptxas" if settable else newest
     if isinstance(found, Missing):
         return fail(
@@ -43,13 +43,13 @@ def triton_ptxas_too_old(triton: Triton, gpu: Gpu | Missing, home: CudaHome | Mi
     if words:
         return fail(
             f"Triton {triton.version} uses ptxas {found.version} ({whose}), which cannot assemble {name}",
-            expected=f"a ptxas that knows {name} (CUDA 12.9 or later)" if wanted.number == 121 else f"a ptxas that knows {name}",  # noqa: PLR2004
+            expected=f"a ptxas that knows {name} (CUDA 12.9 or later)" if wanted.number == 121 else f"a ptxas that knows {name}",
             observed=f"ptxas {found.version}",
             evidence=(f"{found.path}: {words}",),
             remedy=remedy,
             command=command,
         )
-    if found.release[0] >= 13 and triton.release and triton.release[:2] < (3, 5):  # noqa: PLR2004
+    if found.release[0] >= 13 and triton.release and triton.release[:2] < (3, 5):
         return fail(
             f"Triton {triton.version} refuses ptxas {found.version} ({whose}): it knows CUDA up to 12 only",
             expected="ptxas 12.9",

@@ -1,7 +1,6 @@
 """TORCH_CUDA_ARCH_LIST, read as torch.utils.cpp_extension would read it."""
 
 import re
-from dataclasses import dataclass
 from typing import Self
 
 from sparkdoctor.architecture import Architecture, Capability
@@ -14,11 +13,36 @@ VARIABLE = "TORCH_CUDA_ARCH_LIST"
 _FAMILIES = {"Turing": "7.5+PTX", "Ampere": "8.0;8.6+PTX", "Ada": "8.9+PTX", "Hopper": "9.0+PTX", "Blackwell+Tegra": "11.0"}
 _FAMILIES["Blackwell"] = "10.0;10.3;12.0;12.1+PTX"
 _SUPPORTED = frozenset(
-    "5.0 5.2 5.3 6.0 6.1 6.2 7.0 7.2 7.5 8.0 8.6 8.7 8.9 9.0 9.0a 10.0 10.0a 10.3 10.3a 11.0 11.0a 12.0 12.0a 12.1 12.1a".split()
+    [
+        "5.0",
+        "5.2",
+        "5.3",
+        "6.0",
+        "6.1",
+        "6.2",
+        "7.0",
+        "7.2",
+        "7.5",
+        "8.0",
+        "8.6",
+        "8.7",
+        "8.9",
+        "9.0",
+        "9.0a",
+        "10.0",
+        "10.0a",
+        "10.3",
+        "10.3a",
+        "11.0",
+        "11.0a",
+        "12.0",
+        "12.0a",
+        "12.1",
+        "12.1a",
+    ]
 )
 
 
-@dataclass(frozen=True)
 class ArchList(Fact):
     """The variable's text, the entries it stands for, the code a build would make, and the entries PyTorch refuses."""
 

@@ -1,7 +1,6 @@
 """How a build here would run: jobs, compiler threads, architectures."""
 
 import re
-from dataclasses import dataclass
 from typing import Self
 
 from sparkdoctor.facts.archlist import ArchList
@@ -14,7 +13,6 @@ COMPILER_BYTES = 3_500_000_000
 """What one nvcc takes at its peak for one architecture of a CUTLASS kernel; measured, see docs/sources.md."""
 
 
-@dataclass(frozen=True)
 class BuildSettings(Fact):
     """`jobs` compilers at once (None is without bound), each with up to `threads` threads over `architectures`."""
 

@@ -1,7 +1,6 @@
 """What this process's control group allows: on cgroup v1, v2 and both at once."""
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from sparkdoctor.machine import Fact, Machine
@@ -19,7 +18,6 @@ class Group(NamedTuple):
     path: str
 
 
-@dataclass(frozen=True)
 class Cgroup(Fact):
     """Bytes and processors. None means no limit.
 

@@ -1,13 +1,11 @@
 """The host compilers: Triton builds its launchers with one, extensions need the other."""
 
-from dataclasses import dataclass
 from typing import Self
 
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
 
 
-@dataclass(frozen=True)
 class Compilers(Fact):
     """First line of what each prints as its version, or why it cannot be had."""
 

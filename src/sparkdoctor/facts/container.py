@@ -1,13 +1,11 @@
 """Whether we are in a container, and in whose."""
 
-from dataclasses import dataclass
 from typing import Self
 
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
 
 
-@dataclass(frozen=True)
 class Container(Fact):
     """`engine` is docker, podman, kubernetes, another that names itself, or None outside of containers."""
 

@@ -1,6 +1,5 @@
 """What the kernel shows of NVIDIA GPUs: device nodes, the PCI bus, and the variables that hide GPUs."""
 
-from dataclasses import dataclass
 from typing import Self
 
 from sparkdoctor.facts.gpu import Gpu
@@ -10,7 +9,6 @@ from sparkdoctor.model import Missing
 _PCI = "/sys/bus/pci/devices"
 
 
-@dataclass(frozen=True)
 class Devices(Fact):
     """`nodes` are the names in /dev that begin with nvidia; `pci` the NVIDIA display controllers, as `vendor:device`.
 

@@ -1,7 +1,6 @@
 """The NVIDIA driver: the kernel module that is loaded, the library that programs load, the package on disk."""
 
 import re
-from dataclasses import dataclass
 from typing import Self
 
 from sparkdoctor.facts.container import Container
@@ -13,7 +12,6 @@ _DPKG = "/var/lib/dpkg/status"
 _VERSION = r"\d{3}\.\d+(?:\.\d+)?"
 
 
-@dataclass(frozen=True)
 class Driver(Fact):
     """Versions by where they were read: `loaded` kernel module, `library` libnvidia-ml.so.1, `installed` package.
 

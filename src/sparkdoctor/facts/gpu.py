@@ -1,7 +1,6 @@
 """The GPUs that a program here can see."""
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from sparkdoctor.architecture import Capability
@@ -22,7 +21,6 @@ class Device(NamedTuple):
     memory: int | None
 
 
-@dataclass(frozen=True)
 class Gpu(Fact):
     """The GPUs, in NVML's order; at least one. `source` says who listed them."""
 

@@ -1,7 +1,6 @@
 """What the firmware and the vendor's release file say this machine is."""
 
 import re
-from dataclasses import dataclass
 from typing import Self
 
 from sparkdoctor.facts.system import shell_values
@@ -11,7 +10,6 @@ from sparkdoctor.model import Missing
 _DMI = "/sys/class/dmi/id/"
 
 
-@dataclass(frozen=True)
 class Identity(Fact):
     """DMI strings (None where they cannot be read), and the DGX OS release of /etc/dgx-release (absent in containers)."""
 

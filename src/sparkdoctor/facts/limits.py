@@ -1,6 +1,5 @@
 """What this process may take: stack, locked memory, open files; and the room in its file systems."""
 
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from sparkdoctor.machine import Fact, Machine
@@ -17,7 +16,6 @@ class Limit(NamedTuple):
         return " soft, ".join("unlimited" if value is None else str(value) for value in self) + " hard"
 
 
-@dataclass(frozen=True)
 class Limits(Fact):
     """Limits of the examining process, which a command started beside it inherits too."""
 
@@ -38,7 +36,6 @@ class Limits(Fact):
         return cls(stack, memlock, files)
 
 
-@dataclass(frozen=True)
 class SharedMemory(Fact):
     """/dev/shm in bytes."""
 
@@ -60,7 +57,6 @@ class Volume(NamedTuple):
     free: int
 
 
-@dataclass(frozen=True)
 class Disks(Fact):
     """The file systems that caches, weights and temporary files go to, each once."""
 

@@ -1,7 +1,6 @@
 """The system's memory, which on a GB10 is the GPU's too."""
 
 import re
-from dataclasses import dataclass
 from typing import Self
 
 from sparkdoctor.machine import Fact, Machine
@@ -10,7 +9,6 @@ from sparkdoctor.model import Broken, Missing
 _WANTED = ("MemTotal", "MemFree", "MemAvailable")
 
 
-@dataclass(frozen=True)
 class Memory(Fact):
     """/proc/meminfo in bytes. `page_cache` is what the kernel gives back when asked; shared memory is not of it."""
 
@@ -59,7 +57,6 @@ class Memory(Fact):
         )
 
 
-@dataclass(frozen=True)
 class Pressure(Fact):
     """Share of time, in percent, that some or all tasks stood still for want of memory (PSI)."""
 

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from posixpath import dirname
 from typing import Self
 
 from sparkdoctor.facts import ptxas
@@ -15,7 +14,6 @@ SOURCE = "__global__ void k(int *p) { *p = 1; }\n"
 REFUSAL = "Unsupported gpu architecture"
 
 
-@dataclass(frozen=True)
 class CudaHome(Fact):
     """Where builds look for the CUDA toolkit, and why there.
 
@@ -36,12 +34,11 @@ class CudaHome(Fact):
             if home := machine.env(variable):
                 return cls(variable, home, on_path, _version(machine, on_path) if on_path else None)
         if on_path:
-            return cls(None, str(PurePosixPath(on_path).parent.parent), on_path, None)
+            return cls(None, dirname(dirname(on_path)), on_path, None)
         default = "/usr/local/cuda"
         return cls(None, None if isinstance(machine.stat(default), Missing) else default, None, None)
 
 
-@dataclass(frozen=True)
 class Nvcc(Fact):
     """An nvcc that runs. `refusals` is by architecture number (121), empty words where it accepted.
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from sparkdoctor.machine import Fact, Machine
@@ -21,15 +21,14 @@ class NvmlError(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True)
 class Nvml(Fact):
     """Answers and errors by call; a call about a device carries its index, `nvmlDeviceGetName[0]`.
 
     `stopped` says how the library crashed or hung, and in which call.
     """
 
-    answers: Mapping[str, Any] = field(default_factory=dict)
-    errors: Mapping[str, NvmlError] = field(default_factory=dict)
+    answers: Mapping[str, Any] = MappingProxyType({})
+    errors: Mapping[str, NvmlError] = MappingProxyType({})
     stopped: str | None = None
 
     @property

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Broken, Missing
@@ -16,8 +16,7 @@ PTX = """\
 """The smallest kernel; PTX of sm_80 is accepted for every later target."""
 
 
-@dataclass(frozen=True)
-class Ptxas:
+class Ptxas(NamedTuple):
     """A ptxas that runs. `refusals` maps each architecture it was asked for to its words, empty where it accepted."""
 
     path: str

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from sparkdoctor.machine import Fact, Machine
@@ -27,7 +26,6 @@ class Choice(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True)
 class Python(Fact):
     """An interpreter as it describes itself, with nothing of the patient imported.
 

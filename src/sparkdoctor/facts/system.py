@@ -1,14 +1,12 @@
 """The kernel, the processors and the operating system."""
 
 import re
-from dataclasses import dataclass
 from typing import Self
 
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
 
 
-@dataclass(frozen=True)
 class System(Fact):
     """What runs here. `page_size` in bytes; `usable_cpus` are those this process may run on."""
 

@@ -1,8 +1,7 @@
 """The installed PyTorch, read from its files."""
 
 import re
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from posixpath import dirname
 from typing import Self
 
 from sparkdoctor.architecture import Architecture
@@ -14,7 +13,6 @@ from sparkdoctor.model import Broken, Missing
 _NAME = r"(?:sm|compute)_\d{2,4}[a-z]?"
 
 
-@dataclass(frozen=True)
 class Torch(Fact):
     """A PyTorch that would be imported, though nobody did.
 
@@ -42,7 +40,7 @@ class Torch(Fact):
         origin = python.modules["torch"]
         if isinstance(origin, Missing):
             return origin
-        root = str(PurePosixPath(origin).parent)
+        root = dirname(origin)
         installed = python.distribution("torch")
         text = machine.read(f"{root}/version.py")
         said = None if isinstance(text, Missing) else parse_version_file(text)
@@ -50,7 +48,8 @@ class Torch(Fact):
             why = text.reason if isinstance(text, Missing) else "it names no version"
             return Broken(f"PyTorch in {root} is damaged: {root}/version.py cannot be understood: {why}")
         library = f"{root}/lib/libtorch_python.so"
-        strings = machine.records(library, "sm_", "\0")
+        # A CPU build has no such list; its library need not be searched.
+        strings = machine.records(library, "sm_", "\0") if said[1] else Missing("a CPU build")
         wants = machine.records(f"{installed.path}/METADATA", "Requires-Dist: ", "\n") if installed else ()
         return cls(
             version=said[0],

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from posixpath import dirname
 from typing import NamedTuple, Self
 
 from sparkdoctor.facts import ptxas
@@ -25,7 +24,6 @@ class Tool(NamedTuple):
     knob: str
 
 
-@dataclass(frozen=True)
 class Triton(Fact):
     """A Triton that would be imported, though nobody did.
 
@@ -48,7 +46,7 @@ class Triton(Fact):
         origin = python.modules["triton"]
         if isinstance(origin, Missing):
             return origin
-        root = str(PurePosixPath(origin).parent)
+        root = dirname(origin)
         installed = python.distribution("triton", "pytorch-triton", "triton-nightly")
         text = machine.read(origin)
         version = parse_version_file(text) or (installed.version if installed else None) or "unknown"

@@ -3,18 +3,18 @@
 The TOML files beside this module are the built-in ones; docs/profiles.md describes the format for a user's own.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sparkdoctor.architecture import Capability
 
 SCHEMA = "sparkdoctor.profile/1"
 DEFAULT = "dgx-spark"
-_HERE = Path(__file__).parent
+_HERE = os.path.dirname(__file__)
 _FILE_LIMIT = 1 << 20
 
 
@@ -140,8 +140,8 @@ def _requirement(value: Any) -> Requirement:
     return Requirement(_string(value))
 
 
-_COMPONENT = {"required": _boolean, "version": _requirement, "fresh": _requirement}
-_BOUNDS = {"warning": _number, "failed": _number}
+_COMPONENT: dict[str, Callable[[Any], Any]] = {"required": _boolean, "version": _requirement, "fresh": _requirement}
+_BOUNDS: dict[str, Callable[[Any], Any]] = {"warning": _number, "failed": _number}
 _TABLES: dict[str, dict[str, Callable[[Any], Any]]] = {
     "": {"schema": _string, "name": _string, "title": _string, "extends": _string},
     "machine": {
@@ -174,7 +174,7 @@ _GROUPS: dict[str, Callable[..., Any]] = {
 
 def builtin() -> tuple[str, ...]:
     """The names of the built-in profiles."""
-    return tuple(sorted(path.stem for path in _HERE.glob("*.toml")))
+    return tuple(sorted(name.removesuffix(".toml") for name in os.listdir(_HERE) if name.endswith(".toml")))
 
 
 def load(name: str) -> Profile:
@@ -187,11 +187,11 @@ def load(name: str) -> Profile:
 
 
 def _load(name: str, chain: tuple[str, ...]) -> Profile:
-    path = Path(name) if "/" in name or name.endswith(".toml") else _HERE / f"{name}.toml"
-    if str(path) in chain:
+    path = name if "/" in name or name.endswith(".toml") else os.path.join(_HERE, f"{name}.toml")
+    if path in chain:
         raise ProfileError(f"{path}: it extends itself, through {' and '.join(chain)}")
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             text = file.read(_FILE_LIMIT + 1).decode("utf-8")
     except FileNotFoundError:
         raise ProfileError(f"no profile {name!r}; built in are {', '.join(builtin())}; a file needs a / or .toml") from None
@@ -199,7 +199,7 @@ def _load(name: str, chain: tuple[str, ...]) -> Profile:
         raise ProfileError(f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
     if len(text) > _FILE_LIMIT:
         raise ProfileError(f"{path}: larger than 1 MiB, not a profile")
-    return _parse(text, str(path), (*chain, str(path)))
+    return _parse(text, path, (*chain, path))
 
 
 def _parse(text: str, path: str, chain: tuple[str, ...]) -> Profile:
@@ -225,10 +225,10 @@ def _parse(text: str, path: str, chain: tuple[str, ...]) -> Profile:
     base: dict[str, Any] = {}
     if extends := values.pop("extends", None):
         # A file that is extended is looked for beside the one that extends it.
-        beside = str(Path(path).parent / extends) if "/" in extends or extends.endswith(".toml") else extends
+        beside = os.path.join(os.path.dirname(path), extends) if "/" in extends or extends.endswith(".toml") else extends
         base = vars(_load(beside, chain))
         values["severity"] = {**base["severity"], **values.get("severity", {})}
-    values.setdefault("name", Path(path).stem)
+    values.setdefault("name", os.path.basename(path).removesuffix(".toml"))
     return Profile(**{**base, **values})
 
 
@@ -245,7 +245,7 @@ def _table(table: str, value: dict[str, Any], text: str, path: str) -> dict[str,
 def _read(reader: Callable[[Any], Any], value: Any, text: str, path: str, table: str, key: str) -> Any:
     try:
         read = reader(value)
-        if isinstance(read, Requirement) and Path(path).parent != _HERE:
+        if isinstance(read, Requirement) and os.path.dirname(path) != _HERE:
             read.check()  # ours are held by a test
         return read
     except ValueError as error:

@@ -1,0 +1,128 @@
+"""The command line: the only part that prints and exits. One module a command, imported when it is called."""
+
+import contextlib
+import gc
+import importlib
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from sparkdoctor import __version__
+
+UNUSABLE = 2
+"""Exit code for wrong usage: an option, a profile, a tape or an id that cannot be used."""
+NO_VERDICT = 3
+"""Exit code where nothing was examined or the doctor itself broke."""
+_COMMANDS = {
+    "check": "Examine this machine.",
+    "list": "List all checks.",
+    "explain": "Explain one check: what it wants, why, from what source.",
+    "record": "Write down what this machine says, for a replay elsewhere.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        found: click.Command = importlib.import_module(f"sparkdoctor.cli.{cmd_name}").command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: sparkdoctor check",
+)
+@click.version_option(__version__, prog_name="sparkdoctor")
+def group() -> None:
+    """The environment doctor for NVIDIA DGX Spark: CUDA, PyTorch, Triton, DeepSpeed, OpenFold3.
+
+    Exit codes: 0 nothing at or above --fail-on, 1 something was, 2 wrong usage, 3 no verdict.
+    """
+
+
+def main() -> NoReturn:
+    """Run a command and exit with a code of the contract; never a traceback."""
+    gc.disable()  # a tenth of a second leaves nothing worth collecting, and the collector costs a twentieth of it
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        code: Any = group.main(prog_name="sparkdoctor", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        code = UNUSABLE
+        say(error.format_message())
+    except click.ClickException as error:
+        code = error.exit_code if isinstance(error, Broke) else UNUSABLE
+        context = getattr(error, "ctx", None)
+        say((f"{context.get_usage()}\n" if context else "") + f"sparkdoctor: {error.format_message()}")
+    except (click.Abort, KeyboardInterrupt):
+        code = 128 + signal.SIGINT
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except BrokenPipeError:
+        code = NO_VERDICT
+    except Exception as error:
+        code = NO_VERDICT
+        say(
+            f"sparkdoctor broke: {type(error).__name__}: {error}\nThis is a bug; `sparkdoctor record FILE` makes a tape to send with it."
+        )
+        if os.environ.get("SPARKDOCTOR_DEBUG"):
+            raise
+    _quiet_exit()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+class Broke(click.ClickException):
+    """The doctor could not finish, through no fault of the command line."""
+
+    exit_code = NO_VERDICT
+
+
+def say(text: str) -> None:
+    """A line for the person, on stderr."""
+    _write(sys.stderr, text + "\n")
+
+
+def emit(text: str) -> None:
+    """The result, on stdout. A reader who has gone (`| head`) is no error."""
+    _write(sys.stdout, text)
+
+
+_PLAIN = str.maketrans({"✓": "+", "✗": "x", "→": ">", "×": "x", "…": "...", "│": "|", "·": "-", "–": "-", "•": "*"})
+
+
+def _write(stream: Any, text: str) -> None:
+    if stream is None:  # closed before we started
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        text = text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
+    with contextlib.suppress(BrokenPipeError):
+        stream.write(text)
+        stream.flush()
+
+
+def _quiet_exit() -> None:
+    """What is left in a closed pipe's buffer must not complain when Python ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

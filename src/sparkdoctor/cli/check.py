@@ -1,0 +1,85 @@
+"""`sparkdoctor check`."""
+
+import importlib
+from typing import Any
+
+import click
+
+from sparkdoctor import doctor
+from sparkdoctor.cli import NO_VERDICT, Broke, emit
+from sparkdoctor.cli.options import complete_ids, examination, find_python, load_profile, seconds
+from sparkdoctor.host import Host, LocalHost
+from sparkdoctor.machine import Machine
+from sparkdoctor.model import Report
+from sparkdoctor.registry import Registry
+
+FORMATS = ("terminal", "json", "junit", "markdown")
+
+
+@click.command(
+    "check",
+    epilog="Examples: sparkdoctor check | sparkdoctor check --profile hopper --format json | sparkdoctor check shm-too-small",
+)
+@click.argument("ids", nargs=-1, metavar="[IDS]...", shell_complete=complete_ids)
+@examination
+@click.option("--replay", type=click.Path(), metavar="TAPE", help="Examine a recorded machine instead of this one.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="How to report.")
+@click.option("--output", type=click.Path(), metavar="FILE", help="Write the report there instead of stdout.")
+@click.option("--ignore", multiple=True, metavar="ID", shell_complete=complete_ids, help="Leave a check out (repeatable).")
+@click.option(
+    "--fail-on",
+    type=click.Choice(("failed", "warning", "never")),
+    default="failed",
+    show_default=True,
+    help="The mildest result that makes the exit code 1.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show every check, those that passed too.")
+def command(ids: tuple[str, ...], ignore: tuple[str, ...], form: str, output: str | None, fail_on: str, **options: Any) -> int:
+    """Examine this machine, or only what IDS name; nothing is changed.
+
+    Exit codes: 0 nothing at or above --fail-on, 1 something was, 2 wrong usage, 3 no verdict.
+    """
+    deep, verbose = options["deep"], options.pop("verbose")
+    profile = load_profile(options["profile"])
+    registry = Registry.load()
+    try:
+        checks = doctor.select(registry, ids, ignore)
+    except doctor.UnknownIdError as error:
+        raise click.UsageError(str(error)) from None
+    machine = Machine(_host(options["replay"], options["python"]), profile, timeout=seconds(options["timeout"], deep=deep))
+    report = doctor.diagnose(machine, registry, checks, deep=deep)
+    render = importlib.import_module(f"sparkdoctor.render.{form}").render
+    if output is None:
+        emit(render(report, verbose=verbose, to_file=False))
+    else:
+        _save(output, render(report, verbose=verbose, to_file=True))
+    return exit_code(report, fail_on)
+
+
+def exit_code(report: Report, fail_on: str) -> int:
+    """0, 1 or 3, as the contract says; the same in every format."""
+    if report.verdict == "unknown":
+        return NO_VERDICT
+    bad = {"failed": ("failed",), "warning": ("failed", "warning"), "never": ()}[fail_on]
+    return int(report.verdict in bad)
+
+
+def _host(replay: str | None, python: str | None) -> Host:
+    if replay is None:
+        return LocalHost(find_python(python))
+    if python is not None:
+        raise click.UsageError("--python cannot change what is on a tape: leave it out with --replay")
+    from sparkdoctor import tape  # noqa: PLC0415 (only for a replay)
+
+    try:
+        return tape.Player(tape.load(replay))
+    except tape.TapeError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _save(path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Broke(f"{path}: {error.strerror}") from None

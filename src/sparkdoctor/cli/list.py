@@ -1,0 +1,25 @@
+"""`sparkdoctor list`."""
+
+from itertools import groupby
+
+import click
+
+from sparkdoctor import doctor
+from sparkdoctor.cli import emit
+from sparkdoctor.registry import OURS, Registry
+
+
+@click.command("list", epilog="Example: sparkdoctor list | grep memory")
+def command() -> int:
+    """List all checks by layer, with the plugin that each comes from."""
+    registry = Registry.load()
+    lines = []
+    for layer, checks in groupby(doctor.select(registry), key=lambda check: check.layer):
+        lines.append(f"{layer}\n")
+        for check in checks:
+            owner = registry.owners[check.id].distribution
+            marks = ", ".join(mark for mark in ("deep" if check.deep else "", "" if owner == OURS else owner) if mark)
+            lines.append(f"  {check.id:<30} {check.title}" + (f" [{marks}]" if marks else "") + "\n")
+    lines += [f"! {problem.verdict.summary}\n" for problem in registry.problems]
+    emit("".join(lines))
+    return 0

@@ -1,0 +1,60 @@
+"""What commands share: options, the machine they make, completion of ids."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from sparkdoctor import profiles
+from sparkdoctor.registry import Registry
+
+QUICK_SECONDS, DEEP_SECONDS = 10.0, 300.0
+
+
+def complete_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Shell completion: the ids of all checks."""
+    return [name for name in Registry.load().checks if name.startswith(incomplete)]
+
+
+def examination(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that examine a machine."""
+    options = (
+        click.option("--profile", default=profiles.DEFAULT, metavar="NAME|FILE", show_default=True, help="What is demanded."),
+        click.option("--python", metavar="PATH", help="The Python whose packages are examined."),
+        click.option("--deep", is_flag=True, help="Also do real work in that Python: import, compile, launch."),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0, 86400, min_open=True),
+            metavar="SECONDS",
+            help=f"Time for everything.  [default: {QUICK_SECONDS:g}; deep: {DEEP_SECONDS:g}]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def load_profile(name: str) -> profiles.Profile:
+    """The profile, or a usage error that names file, line and key."""
+    try:
+        return profiles.load(name)
+    except profiles.ProfileError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def find_python(path: str | None) -> str | None:
+    """The interpreter that the user named; a bare name is looked for on PATH."""
+    if path is None:
+        return None
+    import shutil  # noqa: PLC0415 (click has it loaded)
+
+    found = shutil.which(path)
+    if found is None:
+        raise click.UsageError(f"--python {path}: no such interpreter")
+    return os.path.abspath(found)
+
+
+def seconds(timeout: float | None, *, deep: bool) -> float:
+    """The time for everything."""
+    return timeout if timeout is not None else DEEP_SECONDS if deep else QUICK_SECONDS

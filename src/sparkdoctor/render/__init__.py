@@ -1,0 +1,10 @@
+"""Reports as text. Each module has `render(report, verbose, to_file) -> str`; none knows any check."""
+
+import re
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """A text that cannot move the cursor or break a document: control and direction characters become escapes."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

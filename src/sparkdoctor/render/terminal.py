@@ -1,0 +1,123 @@
+"""The report for a person at a terminal, by rich."""
+
+from rich.console import Console
+from rich.text import Text
+
+from sparkdoctor.model import Report, Result, Status
+from sparkdoctor.render import headline, printable
+
+_MARKS = {
+    Status.OK: ("✓", "green"),
+    Status.WARNING: ("!", "yellow"),
+    Status.FAILED: ("✗", "bold red"),
+    Status.SKIPPED: ("-", "dim"),
+    Status.CRASHED: ("?", "magenta"),
+}
+_EVIDENCE_LINES = 12
+_LINE_LIMIT = 400
+_INDENT = 4
+
+
+def render(report: Report, *, verbose: bool, to_file: bool) -> str:
+    """The report as text, with the colours that rich finds the terminal to have; a file gets none."""
+    console = Console(highlight=False, no_color=True, force_terminal=False) if to_file else Console(highlight=False)
+    page = _Page(console)
+    page.add(Text(printable(headline.machine_line(report)), "bold"))
+    page.add(Text(printable(headline.system_line(report)), "dim"))
+    page.add(Text(printable(headline.python_line(report)), "dim"))
+    page.blank()
+    _problems(page, report)
+    for layer in dict.fromkeys(result.layer for result in report.results):
+        _layer(page, layer, [result for result in report.results if result.layer == layer], verbose=verbose)
+    page.blank()
+    for reason, ids in headline.folded(report, Status.SKIPPED).items():
+        _told(page, Status.SKIPPED, f"{len(ids)} skipped", reason, ids if verbose else [])
+    if report.number(Status.SKIPPED):
+        page.blank()
+    colour = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "magenta"}[report.verdict]
+    page.add(Text.assemble((headline.counts(report), f"bold {colour}"), (f" ({report.profile}, {report.seconds:.2f} s)", "dim")))
+    page.add(Text(headline.next_step(report)))
+    return page.text()
+
+
+class _Page:
+    """Lines, wrapped to the console's width as they come and printed at once: one print costs as much as fifty."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lines: list[Text] = []
+
+    def add(self, text: Text, indent: int = 0) -> None:
+        """A paragraph."""
+        for line in text.wrap(self._console, max(20, self._console.width - indent)):
+            line.rstrip()
+            self._lines.append(Text.assemble(" " * indent, line))
+
+    def blank(self) -> None:
+        """An empty line."""
+        self._lines.append(Text())
+
+    def whole(self, text: Text) -> None:
+        """A line that is never broken: a command is there to be copied."""
+        self._lines.append(text)
+
+    def text(self) -> str:
+        """The page, with escape sequences where the console wants them."""
+        with self._console.capture() as capture:
+            self._console.print(Text("\n").join(self._lines), soft_wrap=True)
+        return capture.get()
+
+
+def _problems(page: _Page, report: Report) -> None:
+    crashes = headline.folded(report, Status.CRASHED)
+    for result in headline.problems_of(report):
+        reason = result.verdict.summary
+        if result.status is Status.CRASHED and len(crashes[reason]) > 1:
+            if crashes[reason][0] == result.id:
+                _told(page, Status.CRASHED, f"{len(crashes[reason])} checks could not be made", reason, crashes[reason])
+                page.blank()
+        else:
+            _problem(page, result)
+
+
+def _problem(page: _Page, result: Result) -> None:
+    verdict = result.verdict
+    mark, style = _MARKS[result.status]
+    page.add(Text.assemble((f"{mark} {result.id}", style), (f" [{result.layer}] {printable(result.title)}", "dim")))
+    page.add(Text(_clip(verdict.summary)), _INDENT)
+    if verdict.expected or verdict.observed:
+        page.add(Text(_clip(f"expected {verdict.expected or '?'}, observed {verdict.observed or '?'}"), "dim"), _INDENT)
+    for line in verdict.evidence[:_EVIDENCE_LINES]:
+        page.add(Text(f"│ {_clip(line)}", "dim"), _INDENT)
+    if remedy := verdict.remedy:
+        needs = " and ".join(word for word, needed in (("root", remedy.needs_root), ("a restart", remedy.needs_reboot)) if needed)
+        page.add(Text.assemble(("→ ", "bold"), printable(remedy.text), (f" (needs {needs})" if needs else "", "dim")), _INDENT)
+        if remedy.command:
+            page.whole(Text(f"      {printable(remedy.command)}", "cyan"))
+    if result.fixes:
+        page.add(Text(f"→ sparkdoctor fix {' '.join(result.fixes)}", "bold"), _INDENT)
+    page.blank()
+
+
+def _layer(page: _Page, layer: str, results: list[Result], *, verbose: bool) -> None:
+    numbers = {status: sum(result.status is status for result in results) for status in Status}
+    words = ", ".join(f"{number} {status}" for status, number in numbers.items() if number)
+    bad = next((status for status in headline.PROBLEMS if numbers[status]), None)
+    mark, style = _MARKS[bad or (Status.OK if numbers[Status.OK] else Status.SKIPPED)]
+    page.add(Text.assemble((mark, style), f" {layer:<10} ", (words, "dim")))
+    if verbose:
+        for result in results:
+            if result.status is Status.OK:
+                page.add(Text.assemble(("✓ ", "green"), f"{result.id}: {_clip(result.verdict.summary)}"), _INDENT)
+
+
+def _told(page: _Page, status: Status, what: str, reason: str, ids: list[str]) -> None:
+    mark, style = _MARKS[status]
+    page.add(Text.assemble((f"{mark} {what}: ", style), (_clip(reason), "dim")))
+    if ids:
+        page.add(Text(", ".join(ids), "dim"), _INDENT)
+
+
+def _clip(text: str) -> str:
+    text = printable(text)
+    return text if len(text) <= _LINE_LIMIT else text[: _LINE_LIMIT - 1] + "…"
