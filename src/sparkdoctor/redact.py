@@ -7,8 +7,10 @@ import socket
 from typing import Any
 
 _SYSTEM_NAMES = frozenset(
-    "root nvidia user users home usr lib lib64 bin sbin local cuda python python3 dev proc sys etc opt mnt srv tmp var run"
-    " data workspace ubuntu debian spark dgx torch triton deepspeed sparkdoctor localhost host admin test runner".split()  # noqa: SIM905
+    (
+        "root nvidia user users home usr lib lib64 bin sbin local cuda python python3 dev proc sys etc opt mnt srv tmp var run"
+        " data workspace ubuntu debian spark dgx torch triton deepspeed sparkdoctor localhost host admin test runner"
+    ).split(),
 )
 """Words of paths and messages everywhere: as the name of a user or host they tell nothing, and replacing them breaks much."""
 

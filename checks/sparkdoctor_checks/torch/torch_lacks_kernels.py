@@ -32,7 +32,7 @@ def torch_lacks_kernels(torch: Torch, gpu: Gpu | Missing, profile: Profile) -> V
         return ok(f"{names(codes)} runs on {wanted}", expected=f"code for {wanted}", observed=has)
     if codes := jitted(torch.architectures, wanted):
         return warn(
-            f"PyTorch {torch.version} has only PTX ({names(codes)}) for {wanted}: the driver compiles it at first use, for minutes",
+            f"PyTorch {torch.version} has only PTX ({names(codes)}) for {wanted}: the driver compiles it at first use",
             expected=f"code for {wanted}",
             observed=has,
             remedy="Install a PyTorch with machine code for this GPU.",

@@ -77,7 +77,7 @@ def main() -> NoReturn:
     except Exception as error:
         code = NO_VERDICT
         say(
-            f"sparkdoctor broke: {type(error).__name__}: {error}\nThis is a bug; `sparkdoctor record FILE` makes a tape to send with it."
+            f"sparkdoctor broke: {type(error).__name__}: {error}\nThis is a bug; please report it, with a tape (sparkdoctor record)."
         )
         if os.environ.get("SPARKDOCTOR_DEBUG"):
             raise
