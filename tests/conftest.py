@@ -17,11 +17,6 @@ settings.register_profile("sparkdoctor", deadline=None, suppress_health_check=[H
 settings.load_profile("sparkdoctor")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker; which tests run by default is said in pyproject.toml."""
-    config.addinivalue_line("markers", "real: runs vendors' own files, downloaded from PyPI (deselected by default)")
-
-
 @pytest.fixture(scope="session")
 def compiler() -> str:
     """The system's C compiler."""

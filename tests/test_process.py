@@ -178,5 +178,10 @@ def test_descriptors_do_not_leak() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_child_has_only_the_descriptors_it_is_given() -> None:
-    assert shell("echo /proc/self/fd/*").stdout.split() == [f"/proc/self/fd/{number}" for number in range(3)]
+def test_a_child_has_only_the_descriptors_it_is_given(tmp_path: Path) -> None:
+    with (tmp_path / "one").open("w") as one, (tmp_path / "two").open("w") as two:
+        os.set_inheritable(one.fileno(), True)
+        code = f"echo hello > /proc/self/fd/{two.fileno()}; [ -e /proc/self/fd/{one.fileno()} ] || echo closed"
+        ran = process.run(["/bin/sh", "-c", code], timeout=5, env={}, pass_fds=[two.fileno()])
+    assert ran == Ran(0, "closed\n", "")
+    assert (tmp_path / "two").read_text() == "hello\n"

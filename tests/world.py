@@ -8,14 +8,14 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from sparkdoctor import doctor, profiles
 from sparkdoctor.host import READ_LIMIT, RECORD_LIMIT, RECORDS_LIMIT, Host, Question, missing
 from sparkdoctor.machine import Machine
-from sparkdoctor.model import Report, Status
 from sparkdoctor.registry import Registry
+from sparkdoctor.render.json import document
 
 Ran = dict[str, Any]
 Program = Callable[[list[str], dict[str, Any]], Ran]
@@ -264,20 +264,12 @@ def nvml_said(library: str, *calls: tuple[str, int | None, Any], code: int | Non
     return ran("".join(json.dumps(line) + "\n" for line in lines), code=code)
 
 
-def examine(host: Host, profile: str) -> tuple[dict[str, Any], Report]:
-    """Diagnose: the report without what differs from run to run, and the report."""
+def examine(host: Host, profile: str) -> dict[str, Any]:
+    """Diagnose: the report as plain data, without what differs from run to run or is said elsewhere."""
     registry = Registry.load()
     report = doctor.diagnose(Machine(host, profiles.load(profile)), registry, doctor.select(registry))
-    results = [
-        {"id": result.id, "layer": result.layer, **asdict(result.verdict)}
-        for result in report.results
-    ]
-    plain = {
-        "profile": report.profile,
-        "verdict": report.verdict,
-        "python": report.python,
-        "machine": report.machine,
-        "summary": {str(status): report.count(status) for status in Status},
-        "results": results,
-    }
-    return json.loads(json.dumps(plain)), report
+    plain = json.loads(json.dumps(document(report)))
+    for result in plain["results"]:
+        for name in ("title", "fixes", "seconds"):
+            del result[name]
+    return {name: plain[name] for name in ("profile", "verdict", "python", "machine", "summary", "results")}

@@ -8,12 +8,14 @@ from typing import Any
 from sparkdoctor import __version__
 from sparkdoctor.check import Check, Need
 from sparkdoctor.facts import header
-from sparkdoctor.machine import Machine
+from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing, Report, Result, Status, Verdict
 from sparkdoctor.registry import Registry
 
 LAYERS = ("machine", "gpu", "cuda", "torch", "triton", "deepspeed", "cache", "memory", "openfold", "plugins")
 """The order of a report; layers of other plugins follow, by name."""
+HEADER = header.NEEDS
+"""The facts of a report's head: always needed, so that a command can start them before it has loaded any plugin."""
 _LAST_MOMENT = 0.3
 """Seconds that checks get to judge what was read when all time went into reading."""
 
@@ -39,22 +41,24 @@ def select(registry: Registry, ids: Iterable[str] = (), ignore: Iterable[str] = 
     return sorted(chosen, key=lambda check: (rank(check.layer), check.id))
 
 
+def facts_of(checks: Iterable[Check], *, deep: bool) -> list[type[Fact]]:
+    """The facts that checks need, each once."""
+    wanted = [check for check in checks if deep or not check.deep]
+    return list(dict.fromkeys(need.fact for check in wanted for need in check.needs if need.fact))
+
+
 def rank(layer: str) -> tuple[int, str]:
     """Where a layer stands in a report."""
     return (LAYERS.index(layer) if layer in LAYERS else len(LAYERS), layer)
 
 
-def read_facts(machine: Machine, checks: Sequence[Check]) -> None:
-    """Read all that `checks` need, concurrently."""
-    machine.prefetch(dict.fromkeys(need.fact for check in checks for need in check.needs if need.fact is not None))
-
-
 def diagnose(machine: Machine, registry: Registry, checks: Sequence[Check], *, deep: bool = False) -> Report:
-    """Examine `machine` with `checks`; returns within the machine's time, come what may."""
-    started = time.perf_counter()
+    """Examine `machine` with `checks`; returns within the machine's time, come what may.
+
+    Facts that were started before (see `HEADER`) are awaited, not read again.
+    """
     checks = [check for check in checks if deep or not check.deep]
-    judged = header.NEEDS + tuple(need.fact for check in checks for need in check.needs if need.fact)
-    machine.prefetch(dict.fromkeys(judged))
+    machine.start([*HEADER, *facts_of(checks, deep=deep)])
     results = [*registry.problems, *_judge_all(machine, checks)]
     results.sort(key=lambda result: rank(result.layer))
     python, described = header.describe(machine)
@@ -65,7 +69,7 @@ def diagnose(machine: Machine, registry: Registry, checks: Sequence[Check], *, d
         python=python,
         machine=described,
         results=tuple(results),
-        seconds=round(time.perf_counter() - started, 4),
+        seconds=round(machine.elapsed(), 4),
     )
 
 

@@ -13,6 +13,7 @@ import re
 import resource
 import shutil
 import stat
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
@@ -171,25 +172,44 @@ def _space(path: str) -> dict[str, int]:
     return {"total": found.f_blocks * found.f_frsize, "free": found.f_bavail * found.f_frsize, "device": os.stat(path).st_dev}
 
 
-def _records(path: str, needle: str, delimiter: str) -> list[str]:
-    """The records of a file (parts between delimiters) that hold `needle`, read in bounded memory."""
+def _records(path: str, needle: str, delimiter: str, section: str | None = None) -> list[str]:
+    """The records of a file (parts between delimiters) that hold `needle`, read in bounded memory.
+
+    `section` names the part of an ELF file to search; a file without it is searched from end to end.
+    """
     wanted, between = needle.encode(), delimiter.encode()
     found: dict[str, None] = {}
     with _open(path) as descriptor:
-        offset = 0
-        while chunk := os.pread(descriptor, _CHUNK + 2 * RECORD_LIMIT, offset):
+        offset, end = (_section(descriptor, section) if section else None) or (0, os.fstat(descriptor).st_size)
+        while offset < end and (chunk := os.pread(descriptor, min(_CHUNK + 2 * RECORD_LIMIT, end - offset), offset)):
             at = chunk.find(wanted)
             while at >= 0 and len(found) < RECORDS_LIMIT:
                 start = chunk.rfind(between, max(0, at - RECORD_LIMIT), at)
                 start = start + len(between) if start >= 0 else max(0, at - RECORD_LIMIT)
-                end = chunk.find(between, at, at + RECORD_LIMIT)
-                end = end if end >= 0 else min(len(chunk), at + RECORD_LIMIT)
-                found.setdefault(chunk[start:end].decode("utf-8", "backslashreplace"))
-                at = chunk.find(wanted, max(end, at + 1))
-            if len(chunk) < _CHUNK + 2 * RECORD_LIMIT:
-                break
+                stop = chunk.find(between, at, at + RECORD_LIMIT)
+                stop = stop if stop >= 0 else min(len(chunk), at + RECORD_LIMIT)
+                found.setdefault(chunk[start:stop].decode("utf-8", "backslashreplace"))
+                at = chunk.find(wanted, max(stop, at + 1))
             offset += _CHUNK
     return list(found)
+
+
+def _section(descriptor: int, name: str) -> tuple[int, int] | None:
+    """Where a section of a 64-bit little-endian ELF file begins and ends. Source: System V ABI, chapter 4."""
+    head = os.pread(descriptor, 64, 0)
+    if len(head) < 64 or head[:6] != b"\x7fELF\x02\x01":  # noqa: PLR2004
+        return None
+    table, (size, count, names) = struct.unpack_from("<Q", head, 40)[0], struct.unpack_from("<HHH", head, 58)
+    headers = os.pread(descriptor, min(size * count, _CHUNK), table)
+    if size != 64 or len(headers) < size * count or names >= count:  # noqa: PLR2004
+        return None
+    # Of each header: the name's offset, the section's offset and size.
+    sections = [struct.unpack_from("<I20xQQ", headers, number * size) for number in range(count)]
+    texts = os.pread(descriptor, min(sections[names][2], _CHUNK), sections[names][1])
+    for text, start, length in sections:
+        if texts[text : text + len(name) + 1] == name.encode() + b"\0":
+            return start, start + length
+    return None
 
 
 def _limits() -> dict[str, list[int | None]]:

@@ -134,16 +134,16 @@ class Machine:
             raise Unavailable(value)
         return value
 
-    def prefetch(self, kinds: Iterable[type[Fact]]) -> None:
-        """Probe facts concurrently; returns when all are read or time is up."""
-        pending = []
-        for kind in kinds:
-            # Daemons: a read that hangs in the kernel must not keep the process alive.
-            thread = threading.Thread(target=self.get, args=(kind,), daemon=True)
-            thread.start()
-            pending.append(thread)
-        for thread in pending:
-            thread.join(max(0.0, self.remaining()))
+    def start(self, kinds: Iterable[type[Fact]]) -> None:
+        """Begin to probe facts, all at once; `get` waits for each."""
+        for kind in dict.fromkeys(kinds):
+            if kind not in self._slots:
+                # Daemons: a read that hangs in the kernel must not keep the process alive.
+                threading.Thread(target=self.get, args=(kind,), daemon=True).start()
+
+    def elapsed(self) -> float:
+        """Seconds since the examination began."""
+        return self._timeout - self.remaining()
 
     def remaining(self) -> float:
         """Seconds left for questions."""
@@ -214,9 +214,12 @@ class Machine:
         found = _or_missing(self._ask("space", path), dict)
         return found if isinstance(found, Missing) else Space(**found)
 
-    def records(self, path: str, needle: str, delimiter: str) -> tuple[str, ...] | Missing:
-        """The parts of a (large, binary) file between delimiters that hold `needle`; at most 64 of at most 8 KiB."""
-        found = _or_missing(self._ask("records", path, needle, delimiter), list)
+    def records(self, path: str, needle: str, delimiter: str, section: str | None = None) -> tuple[str, ...] | Missing:
+        """The parts of a (large, binary) file between delimiters that hold `needle`; at most 64 of at most 8 KiB.
+
+        `section` names the part of an ELF file that is searched.
+        """
+        found = _or_missing(self._ask("records", path, needle, delimiter, section), list)
         return found if isinstance(found, Missing) else tuple(map(str, found))
 
     def head(self, path: str, size: int) -> bytes | Missing:

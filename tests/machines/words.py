@@ -114,6 +114,24 @@ Requires-Dist: filelock
 {wants}Requires-Dist: opt-einsum>=3.3; extra == "opt-einsum"
 """
 
+CPP_EXTENSION = """\
+    named_arches = collections.OrderedDict([
+        ('Turing', '7.5+PTX'),
+        ('Ampere+Tegra', '8.7'),
+        ('Ampere', '8.0;8.6+PTX'),
+        ('Ada', '8.9+PTX'),
+        ('Hopper', '9.0+PTX'),
+        ('Blackwell+Tegra', '11.0'),
+        ('Blackwell', '10.0;10.3;12.0;12.1+PTX'),
+    ])
+
+    supported_arches = ['3.5', '3.7', '5.0', '5.2', '5.3', '6.0', '6.1', '6.2',
+                        '7.0', '7.2', '7.5', '8.0', '8.6', '8.7', '8.9', '9.0', '9.0a',
+                        '10.0', '10.0a', '11.0', '11.0a', '10.3', '10.3a', '12.0',
+                        '12.0a', '12.1', '12.1a']
+"""
+"""The tables of torch/utils/cpp_extension.py, 2.9 to 2.13; the older half of the first is left out."""
+
 OS_RELEASE = """\
 PRETTY_NAME="Ubuntu {release} LTS"
 NAME="Ubuntu"

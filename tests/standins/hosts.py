@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ class Paper:
             case "read" if path in self.files:
                 return self.files[path]
             case "records" if path in self.files:
-                _, needle, delimiter = args
+                _, needle, delimiter, *_ = args
                 return [part for part in self.files[path].split(delimiter) if needle in part]
             case "stat" if path in self.files or self._below(path):
                 file = path in self.files
@@ -104,7 +105,13 @@ class Witness:
         self.token = f"sparkdoctor-test-{uuid.uuid4().hex}"
 
     def alive(self) -> list[int]:
-        """Process ids, without ourselves and without zombies."""
+        """Process ids, without ourselves and without zombies. A process that was killed gets a moment to go."""
+        ends = time.monotonic() + 1
+        while (found := self._alive()) and time.monotonic() < ends:
+            time.sleep(0.01)
+        return found
+
+    def _alive(self) -> list[int]:
         found = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():

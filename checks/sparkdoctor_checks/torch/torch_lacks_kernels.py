@@ -1,13 +1,13 @@
 """PyTorch against the GPU."""
 
 from sparkdoctor.architecture import jitted, names, native
-from sparkdoctor.facts import Gpu, Torch, target
+from sparkdoctor.facts import Gpu, Python, Torch, target
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
 from sparkdoctor.profiles import Profile
 
 
 @check
-def torch_lacks_kernels(torch: Torch, gpu: Gpu | Missing, profile: Profile) -> Verdict:
+def torch_lacks_kernels(torch: Torch, python: Python, gpu: Gpu | Missing, profile: Profile) -> Verdict:
     """PyTorch has kernels for this GPU.
 
     A wheel built for other architectures imports without complaint and then stops at the first operation with
@@ -28,6 +28,7 @@ def torch_lacks_kernels(torch: Torch, gpu: Gpu | Missing, profile: Profile) -> V
     if torch.architectures is None:
         return skip(f"the list of architectures was not found in {torch.root}/lib/libtorch_python.so")
     has = names(torch.architectures)
+    remedy, command = torch.renewal(python, profile.torch.fresh)
     if codes := native(torch.architectures, wanted):
         return ok(f"{names(codes)} runs on {wanted}", expected=f"code for {wanted}", observed=has)
     if codes := jitted(torch.architectures, wanted):
@@ -35,14 +36,14 @@ def torch_lacks_kernels(torch: Torch, gpu: Gpu | Missing, profile: Profile) -> V
             f"PyTorch {torch.version} has only PTX ({names(codes)}) for {wanted}: the driver compiles it at first use",
             expected=f"code for {wanted}",
             observed=has,
-            remedy="Install a PyTorch with machine code for this GPU.",
-            command=f"python -m pip install --upgrade 'torch{profile.torch.fresh or ''}'",
+            remedy=remedy,
+            command=command,
         )
     return fail(
         f"PyTorch {torch.version} has no code that runs on compute capability {wanted}: it has {has}",
         expected=f"code for {wanted}",
         observed=has,
         evidence=(f"{torch.root}/lib/libtorch_python.so: {has}",),
-        remedy="Install a PyTorch that was built for this GPU.",
-        command=f"python -m pip install --upgrade 'torch{profile.torch.fresh or ''}'",
+        remedy=remedy,
+        command=command,
     )

@@ -30,6 +30,6 @@ def torch_missing(torch: Torch | Missing, python: Python | Missing, profile: Pro
         expected=fresh,
         observed="damaged" if isinstance(torch, Broken) else "none",
         evidence=(f"Python {python.version}: {python.path} ({python.why})",),
-        remedy="Install it, in a virtual environment of its own; or name the Python that has it with --python.",
-        command=f"{python.path} -m pip install {'--force-reinstall ' if isinstance(torch, Broken) else ''}'{fresh}'",
+        remedy="Install it; or name the Python that has it with --python.",
+        command=python.pip_install(f"{'--force-reinstall ' if isinstance(torch, Broken) else ''}'{fresh}'"),
     )

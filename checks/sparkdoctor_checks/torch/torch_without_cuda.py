@@ -1,12 +1,12 @@
 """PyTorch with CUDA."""
 
-from sparkdoctor.facts import System, Torch
+from sparkdoctor.facts import Python, System, Torch
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok
 from sparkdoctor.profiles import Profile
 
 
 @check
-def torch_without_cuda(torch: Torch, system: System | Missing, profile: Profile) -> Verdict:
+def torch_without_cuda(torch: Torch, python: Python, system: System | Missing, profile: Profile) -> Verdict:
     """PyTorch was built with CUDA.
 
     `pip install torch` on aarch64 took a CPU build for 2.8 to 2.10: it installs and imports, and torch.cuda.is_available()
@@ -25,5 +25,5 @@ def torch_without_cuda(torch: Torch, system: System | Missing, profile: Profile)
         observed=torch.version,
         evidence=(f"{torch.root}/version.py: cuda = None",),
         remedy="Install a CUDA build over it.",
-        command=f"python -m pip install --force-reinstall 'torch{profile.torch.fresh or ''}'",
+        command=python.pip_install(f"--force-reinstall 'torch{profile.torch.fresh or ''}'"),
     )

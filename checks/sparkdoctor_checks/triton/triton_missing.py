@@ -1,12 +1,12 @@
 """Whether Triton is there."""
 
-from sparkdoctor.facts import Triton
+from sparkdoctor.facts import Python, Triton
 from sparkdoctor.plugin import Broken, Missing, Verdict, check, fail, ok, skip
 from sparkdoctor.profiles import Profile
 
 
 @check
-def triton_missing(triton: Triton | Missing, profile: Profile) -> Verdict:
+def triton_missing(triton: Triton | Missing, python: Python, profile: Profile) -> Verdict:
     """Triton is installed.
 
     torch.compile and OpenFold3 from 0.4.5 on need it. It comes with CUDA builds of PyTorch.
@@ -24,5 +24,5 @@ def triton_missing(triton: Triton | Missing, profile: Profile) -> Verdict:
         expected=fresh,
         observed="none",
         remedy="Install it beside PyTorch.",
-        command=f"python -m pip install '{fresh}'",
+        command=python.pip_install(f"'{fresh}'"),
     )

@@ -1,13 +1,15 @@
 """The assembler that Triton uses."""
 
-from sparkdoctor.facts import CudaHome, Gpu, Triton, target
-from sparkdoctor.facts.triton import PLAIN, code_name
+from sparkdoctor.facts import CudaHome, Gpu, Nvcc, Python, Triton, target
+from sparkdoctor.facts.triton import UNSETTABLE, code_name
 from sparkdoctor.plugin import Broken, Missing, Verdict, check, fail, ok, skip
 from sparkdoctor.profiles import Profile
 
 
 @check
-def triton_ptxas_too_old(triton: Triton, gpu: Gpu | Missing, home: CudaHome | Missing, profile: Profile) -> Verdict:
+def triton_ptxas_too_old(
+    triton: Triton, python: Python, gpu: Gpu | Missing, nvcc: Nvcc | Missing, home: CudaHome, profile: Profile
+) -> Verdict:
     """Triton's ptxas can assemble for this GPU.
 
     Triton hands every kernel to a ptxas: a bundled one, or the one that a variable names. The one it would really take is
@@ -22,14 +24,11 @@ def triton_ptxas_too_old(triton: Triton, gpu: Gpu | Missing, home: CudaHome | Mi
     wanted = target(profile, gpu)
     if wanted is None or wanted.number not in triton.assemblers:
         return skip("neither the profile nor a GPU says which architecture is wanted")
-    name, tool = code_name(wanted.number), triton.tools[wanted.number]
+    name = code_name(wanted.number)
     found = triton.assemblers[wanted.number]
-    newest = "python -m pip install --upgrade torch triton"
-    toolkit = (None if isinstance(home, Missing) else home.home) or "/usr/local/cuda"
-    # 3.5 takes a ptxas of CUDA 13 by the variable; older ones cannot, newer ones need none.
-    settable = tool.knob == PLAIN and triton.release[:2] == (3, 5)
-    remedy = "Let Triton use the toolkit's ptxas (CUDA 12.9 or later)." if settable else "Upgrade PyTorch and Triton."
-    command = f"export {tool.knob}={toolkit}/bin/ptxas" if settable else newest
+    remedy, command = _remedy(triton, wanted.number, nvcc, home)
+    if command is None:
+        command = python.pip_install(f"--upgrade 'torch{profile.torch.fresh or ''}' 'triton{profile.triton.fresh or ''}'")
     if isinstance(found, Missing):
         return fail(
             f"Triton {triton.version} has no ptxas that runs: {found.reason}",
@@ -54,7 +53,20 @@ def triton_ptxas_too_old(triton: Triton, gpu: Gpu | Missing, home: CudaHome | Mi
             f"Triton {triton.version} refuses ptxas {found.version} ({whose}): it knows CUDA up to 12 only",
             expected="ptxas 12.9",
             observed=f"ptxas {found.version}",
-            remedy="Name a ptxas of CUDA 12.9, or upgrade PyTorch and Triton.",
-            command=newest,
+            remedy=remedy,
+            command=command,
         )
     return ok(f"ptxas {found.version} ({whose}) assembles {name}", expected=name, observed=f"ptxas {found.version}")
+
+
+def _remedy(triton: Triton, number: int, nvcc: Nvcc | Missing, home: CudaHome) -> tuple[str, str | None]:
+    """What to do, and the command unless it is to upgrade."""
+    knob = triton.tools[number].knob
+    if triton.overridden[number] and triton.release >= (3, 6):
+        return f"Unset {knob}: the bundled ptxas is newer.", f"unset {knob}"
+    # Triton takes a ptxas of CUDA 13 from 3.5 on.
+    serves = not isinstance(nvcc, Missing) and not nvcc.refusals.get(number, "not asked")
+    accepted = serves and not isinstance(nvcc, Missing) and (triton.release >= (3, 5) or nvcc.release < (13, 0))
+    if accepted and knob != UNSETTABLE and home.home:
+        return "Let Triton use the toolkit's ptxas.", f"export {knob}={home.home}/bin/ptxas"
+    return "Upgrade PyTorch and Triton.", None

@@ -42,5 +42,5 @@ def triton_torch_mismatch(torch: Torch, triton: Triton, python: Python, system: 
         expected=str(wanted.specifier),
         observed=triton.version,
         remedy="Install the Triton that this PyTorch asks for; for a newer Triton, a newer PyTorch.",
-        command=f"{python.path} -m pip install '{wanted.name}{wanted.specifier}'",
+        command=python.pip_install(f"'{wanted.name}{wanted.specifier}'"),
     )

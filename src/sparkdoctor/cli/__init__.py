@@ -76,9 +76,7 @@ def main() -> NoReturn:
         code = NO_VERDICT
     except Exception as error:
         code = NO_VERDICT
-        say(
-            f"sparkdoctor broke: {type(error).__name__}: {error}\nThis is a bug; please report it, with a tape (sparkdoctor record)."
-        )
+        say(f"sparkdoctor broke: {type(error).__name__}: {error}\nPlease report this bug, with a tape (sparkdoctor record).")
         if os.environ.get("SPARKDOCTOR_DEBUG"):
             raise
     _quiet_exit()

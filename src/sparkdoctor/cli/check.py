@@ -41,14 +41,17 @@ def command(ids: tuple[str, ...], ignore: tuple[str, ...], form: str, output: st
     """
     deep, verbose = options["deep"], options.pop("verbose")
     profile = load_profile(options["profile"])
+    machine = Machine(_host(options["replay"], options["python"]), profile, timeout=seconds(options["timeout"], deep=deep))
+    # What takes longest is begun first: plugins and the renderer are loaded while the answers come in.
+    machine.start(doctor.HEADER)
     registry = Registry.load()
     try:
         checks = doctor.select(registry, ids, ignore)
     except doctor.UnknownIdError as error:
         raise click.UsageError(str(error)) from None
-    machine = Machine(_host(options["replay"], options["python"]), profile, timeout=seconds(options["timeout"], deep=deep))
-    report = doctor.diagnose(machine, registry, checks, deep=deep)
+    machine.start(doctor.facts_of(checks, deep=deep))
     render = importlib.import_module(f"sparkdoctor.render.{form}").render
+    report = doctor.diagnose(machine, registry, checks, deep=deep)
     if output is None:
         emit(render(report, verbose=verbose, to_file=False))
     else:

@@ -1,6 +1,7 @@
 """The GPUs that a program here can see."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 from sparkdoctor.architecture import Capability
@@ -114,10 +115,11 @@ def target(profile: Profile, gpu: Gpu | Missing) -> Capability | None:
     return None if isinstance(gpu, Missing) else gpu.capability
 
 
-def targets(machine: Machine) -> tuple[Capability, ...]:
-    """All capabilities worth asking a compiler about: the profile's first, then those of the visible GPUs."""
-    wanted = [machine.profile.compute_capability] if machine.profile.compute_capability else []
+def targets(machine: Machine) -> Iterator[Capability]:
+    """All capabilities worth asking a compiler about: the profile's at once, then those of the GPUs, when they are known."""
+    first = machine.profile.compute_capability
+    if first is not None:
+        yield first
     gpu = machine.get(Gpu)
     if not isinstance(gpu, Missing):
-        wanted += gpu.capabilities
-    return tuple(dict.fromkeys(wanted))
+        yield from (capability for capability in gpu.capabilities if capability != first)

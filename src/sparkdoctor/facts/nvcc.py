@@ -62,12 +62,6 @@ class Nvcc(Fact):
         path = machine.env("PYTORCH_NVCC") or (f"{home.home}/bin/nvcc" if home.home else None)
         if path is None:
             return Missing("there is no nvcc: CUDA_HOME is not set, PATH has none and /usr/local/cuda does not exist")
-        said = machine.run(path, "--version")
-        if isinstance(said, Missing):
-            return said
-        version = ptxas.parse_version(said.stdout)
-        if said.code != 0 or version is None:
-            return Broken(f"{path} {said.ended} and names no version" + (f": {said.last_words}" if said.last_words else ""))
         refusals: dict[int, str] = {}
         plan = ""
         for capability in targets(machine):
@@ -76,10 +70,18 @@ class Nvcc(Fact):
             # nvcc wants a temporary directory even for a dry run.
             ran = machine.run(path, "--dryrun", code, "-x", "cu", "-c", "{input}", "-o", "{output}", text=SOURCE, scratch=True)
             if isinstance(ran, Missing):
-                refusals[number] = ran.reason
-                continue
+                return ran
             refusals[number] = "" if ran.code == 0 else ran.last_words or f"it {ran.ended}"
             plan = plan or (ran.stderr if ran.code == 0 else "")
+        version = planned_version(plan)
+        if version is None:
+            said = machine.run(path, "--version")
+            if isinstance(said, Missing):
+                return said
+            version = ptxas.parse_version(said.stdout)
+            if said.code != 0 or version is None:
+                why = f": {said.last_words}" if said.last_words else ""
+                return Broken(f"{path} {said.ended} and names no version{why}")
         return cls(path, version, refusals, _lacks(machine, plan))
 
 
@@ -96,6 +98,12 @@ def _lacks(machine: Machine, plan: str) -> str | None:
         if directory and isinstance(machine.stat(f"{directory}/{name}"), Missing):
             return f"{directory}/{name}"
     return None
+
+
+def planned_version(text: str) -> str | None:
+    """The version that `nvcc --dryrun` defines for the code it would compile."""
+    parts = [re.search(rf"-D__CUDACC_VER_{part}__=(\d+)", text) for part in ("MAJOR", "MINOR", "BUILD")]
+    return ".".join(part[1] for part in parts if part) if all(parts) else None
 
 
 def parse_plan(text: str) -> dict[str, str]:

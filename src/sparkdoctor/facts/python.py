@@ -30,7 +30,7 @@ class Python(Fact):
     """An interpreter as it describes itself, with nothing of the patient imported.
 
     `modules` maps the names in MODULES to the file that an import would load, or a reason why none would.
-    `distributions` are keyed by normalised name.
+    `distributions` are keyed by normalised name. `managed` is a system's own Python that pip may not install into.
     """
 
     path: str
@@ -40,6 +40,7 @@ class Python(Fact):
     headers: bool
     modules: Mapping[str, str | Missing]
     distributions: Mapping[str, Distribution]
+    managed: bool = False
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
@@ -62,11 +63,21 @@ class Python(Fact):
             headers=not isinstance(machine.stat(f"{include}/Python.h"), Missing),
             modules={name: _module(name, found, choice.path) for name, found in said["modules"].items()},
             distributions=_distributions(said["distributions"]),
+            managed=said.get("managed") is True,
         )
 
     def distribution(self, *names: str) -> Distribution | None:
         """The first of these that is installed."""
         return next((self.distributions[name] for name in names if name in self.distributions), None)
+
+    def pip_install(self, what: str) -> str:
+        """The command that installs `what` for this interpreter: in a new environment where its own is the system's.
+
+        Source: PEP 668; Ubuntu's Python says `error: externally-managed-environment`.
+        """
+        if self.managed:
+            return f"{self.path} -m venv ~/spark && ~/spark/bin/pip install {what}"
+        return f"{self.path} -m pip install {what}"
 
 
 def choose(machine: Machine) -> Choice | Missing:

@@ -9,6 +9,7 @@ from sparkdoctor.facts.elf import HEAD, machine_of
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
+from sparkdoctor.profiles import Requirement
 
 _NAME = r"(?:sm|compute)_\d{2,4}[a-z]?"
 
@@ -33,6 +34,16 @@ class Torch(Fact):
         """The version without its local part: 2.11.0 for 2.11.0+cu130."""
         return self.version.partition("+")[0]
 
+    def renewal(self, python: Python, fresh: Requirement | None, options: str = "--upgrade") -> tuple[str, str | None]:
+        """How to come by another PyTorch here: the words, and the command where there is one.
+
+        NVIDIA's own builds (2.10.0a0+b558c986e8.nv25.11) are replaced by another image, never by a wheel: the rest of the
+        container is built against them.
+        """
+        if re.search(r"a0\+|\.nv\d\d", self.version):
+            return "Use a newer NGC image; a wheel from PyPI breaks what else is in this one.", None
+        return "Install a PyTorch that was built for this GPU.", python.pip_install(f"{options} 'torch{fresh or ''}'")
+
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
         """Read version.py, the architecture list in libtorch_python.so, and the metadata."""
@@ -49,7 +60,7 @@ class Torch(Fact):
             return Broken(f"PyTorch in {root} is damaged: {root}/version.py cannot be understood: {why}")
         library = f"{root}/lib/libtorch_python.so"
         # A CPU build has no such list; its library need not be searched.
-        strings = machine.records(library, "sm_", "\0") if said[1] else Missing("a CPU build")
+        strings = machine.records(library, "sm_", "\0", ".rodata") if said[1] else Missing("a CPU build")
         wants = machine.records(f"{installed.path}/METADATA", "Requires-Dist: ", "\n") if installed else ()
         return cls(
             version=said[0],

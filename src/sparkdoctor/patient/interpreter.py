@@ -6,9 +6,10 @@ so that its virtual environment, user site, PYTHONPATH and .pth directories are 
 look for are the arguments. Prints one marked JSON line.
 """
 
-import json
 import os
 import sys
+
+from wire import dumps
 
 MARK = "sparkdoctor-interpreter:"
 FINDERS = {}
@@ -110,18 +111,20 @@ def main():
     build_path()
     import sysconfig
 
+    managed = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
     answer = {
         "executable": sys.executable,
         "version": "%d.%d.%d" % sys.version_info[:3],
         "implementation": sys.implementation.name,
         "prefix": sys.prefix,
+        "managed": sys.prefix == sys.base_prefix and os.path.exists(managed),
         "include": sysconfig.get_path("include"),
         "path": list(sys.path),
         "modules": {name: find(name) for name in sys.argv[1:]},
         "distributions": distributions(),
     }
     # A line of its own, whatever the environment has printed before us.
-    sys.stdout.write("\n" + MARK + json.dumps(answer) + "\n")
+    sys.stdout.write("\n" + MARK + dumps(answer) + "\n")
 
 
 if __name__ == "__main__":
