@@ -86,7 +86,9 @@ def test_what_is_no_capability_is_refused(text: str) -> None:
         Capability.parse(text)
 
 
-@pytest.mark.parametrize("text", ["", "sm_", "sm_1", "sm_120b", "sm120", "compute_", "gfx942", "sm_12.1", "sm_120 ptx", "lto_120"])
+@pytest.mark.parametrize(
+    "text", ["", "sm_", "sm_1", "sm_120b", "sm120", "compute_", "gfx942", "sm_12.1", "sm_120 ptx", "lto_120"]
+)
 def test_what_is_no_architecture_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a GPU architecture"):
         Architecture.parse(text)
@@ -138,7 +140,7 @@ def test_plain_ptx_that_runs_on_a_gpu_runs_on_every_later_one(made_for: Capabili
 
 
 @given(CAPABILITIES, st.booleans(), CAPABILITIES)
-def test_a_narrower_suffix_never_runs_on_more(made_for: Capability, ptx: bool, gpu: Capability) -> None:  # noqa: FBT001
+def test_a_narrower_suffix_never_runs_on_more(made_for: Capability, ptx: bool, gpu: Capability) -> None:
     plain, family, exact = (Architecture(made_for, ptx, suffix).runs_on(gpu) for suffix in ("", "f", "a"))
     assert exact <= family <= plain
 

@@ -13,8 +13,30 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sparkdoctor.architecture import Architecture, Capability, names
-from sparkdoctor.facts import ArchList, Cgroup, Gpu, Identity, Memory, Nvml, Pressure, Python, gib
-from sparkdoctor.facts import archlist, build, cgroup, container, driver, elf, identity, nvcc, ptxas, python, system, torch, triton
+from sparkdoctor.facts import (
+    ArchList,
+    Cgroup,
+    Gpu,
+    Identity,
+    Memory,
+    Nvml,
+    Pressure,
+    Python,
+    archlist,
+    build,
+    cgroup,
+    container,
+    driver,
+    elf,
+    gib,
+    identity,
+    nvcc,
+    ptxas,
+    python,
+    system,
+    torch,
+    triton,
+)
 from sparkdoctor.facts import gpu as gpus
 from sparkdoctor.model import Broken, Missing
 from standins.hosts import Paper, machine_of
@@ -58,7 +80,8 @@ KIB = 1024
 def test_the_memory_of_a_gb10() -> None:
     memory = Memory.parse(GB10_MEMINFO)
     assert isinstance(memory, Memory)
-    assert memory.total == 127600748 * KIB and gib(memory.total) == "121.7 GiB"
+    assert memory.total == 127600748 * KIB
+    assert gib(memory.total) == "121.7 GiB"
     assert memory.page_cache == (200000 + 14570040 + 300000 - 8656) * KIB
     assert memory.allocatable == (118566368 + 16443132) * KIB
 
@@ -84,7 +107,8 @@ def test_huge_pages_are_all_that_cuda_gets_where_there_are_any() -> None:
 )
 def test_a_meminfo_that_makes_no_sense_is_broken(text: str, words: str) -> None:
     memory = Memory.parse(text)
-    assert isinstance(memory, Broken) and words in memory.reason
+    assert isinstance(memory, Broken)
+    assert words in memory.reason
 
 
 @given(lines_of("MemTotal:", "MemFree:", "MemAvailable:", "Cached:", "HugePages_Total:", "Hugepagesize:", " ", " kB", "(anon)"))
@@ -118,7 +142,9 @@ def test_pressure_of_an_idle_and_of_a_pressed_machine() -> None:
 def test_pressure_that_the_kernel_does_not_keep_is_missing_and_not_broken() -> None:
     off = Paper(answers={"read /proc/pressure/memory": Broken("/proc/pressure/memory: Operation not supported")})
     found = machine_of(off).get(Pressure)
-    assert isinstance(found, Missing) and not isinstance(found, Broken) and "psi=1" in found.reason
+    assert isinstance(found, Missing)
+    assert not isinstance(found, Broken)
+    assert "psi=1" in found.reason
     assert machine_of(Paper()).get(Pressure) == Missing("/proc/pressure/memory does not exist")
 
 
@@ -127,7 +153,8 @@ def test_pressure_of_any_text(text: str) -> None:
     found = Pressure.parse(text)
     assert isinstance(found, Pressure | Broken)
     if isinstance(found, Pressure):
-        assert found.some10 >= 0 and found.full60 >= 0
+        assert found.some10 >= 0
+        assert found.full60 >= 0
 
 
 @given(*[st.decimals(0, 100, places=2)] * 4)
@@ -136,7 +163,9 @@ def test_pressure_reads_what_the_kernel_wrote(a: Any, b: Any, c: Any, d: Any) ->
     assert Pressure.parse(text) == Pressure(float(a), float(b), float(c), float(d))
 
 
-@pytest.mark.parametrize(("size", "words"), [(0, "0 MiB"), (64 << 20, "64 MiB"), (1 << 30, "1.0 GiB"), (125441420 * KIB, "119.6 GiB")])
+@pytest.mark.parametrize(
+    ("size", "words"), [(0, "0 MiB"), (64 << 20, "64 MiB"), (1 << 30, "1.0 GiB"), (125441420 * KIB, "119.6 GiB")]
+)
 def test_sizes_in_words(size: int, words: str) -> None:
     assert gib(size) == words
 
@@ -153,7 +182,7 @@ V1 = """\
 SCOPE = "/user.slice/user-1000.slice/session-2.scope"
 ID = "f00d" * 16
 POD = f"/kubepods/burstable/pod9b5e2b1c-0000-4000-8000-000000000000/{ID}"
-LEGACY = f"4:memory:{{0}}\n3:cpu,cpuacct:{{0}}\n1:name=systemd:{{0}}\n0::{{0}}\n"
+LEGACY = "4:memory:{0}\n3:cpu,cpuacct:{0}\n1:name=systemd:{0}\n0::{0}\n"
 
 
 def v1_below(root: str) -> str:
@@ -197,7 +226,9 @@ def test_where_a_controller_is(groups: str, mounts: str, memory: tuple[Any, ...]
         assert cgroup.locate(groups, mounts, "cpu") == cpu
 
 
-@pytest.mark.parametrize(("groups", "mounts"), [("", ""), ("0::/\n", ""), ("", V2), ("nonsense", "nonsense"), ("4:memory:/\n", V2)])
+@pytest.mark.parametrize(
+    ("groups", "mounts"), [("", ""), ("0::/\n", ""), ("", V2), ("nonsense", "nonsense"), ("4:memory:/\n", V2)]
+)
 def test_no_controller_where_none_is_mounted(groups: str, mounts: str) -> None:
     assert cgroup.locate(groups, mounts, "memory") is None
 
@@ -229,7 +260,8 @@ def test_the_levels_of_a_group() -> None:
 @given(st.lists(st.text("abc.-", min_size=1, max_size=5), max_size=5))
 def test_levels_climb_from_the_group_to_the_mount(parts: list[str]) -> None:
     levels = cgroup._levels(cgroup.Group(1, "/m", "".join(f"/{part}" for part in parts)))
-    assert len(levels) == len(parts) + 1 and levels[-1] == "/m"
+    assert len(levels) == len(parts) + 1
+    assert levels[-1] == "/m"
     assert all(deeper.startswith(higher) for deeper, higher in itertools.pairwise(levels))
 
 
@@ -312,7 +344,8 @@ def test_a_docker_container_on_version_1_has_its_limit() -> None:
 @given(st.dictionaries(st.sampled_from(["memory.max", "memory.current", "memory.stat", "memory.events", "cpu.max"]), TEXT))
 def test_a_control_group_with_any_text_in_its_files(files: dict[str, str]) -> None:
     found = group_machine({f"/sys/fs/cgroup/{name}": text for name, text in files.items()}, "0::/\n")
-    assert found.usage >= 0 and found.oom_kills >= 0
+    assert found.usage >= 0
+    assert found.oom_kills >= 0
     assert found.limit is None or 0 <= found.limit < BIG
     assert found.cpus is None or found.cpus > 0
 
@@ -339,18 +372,24 @@ def test_the_engine_that_control_groups_name(groups: str, engine: str | None) ->
 # GH200 with DKMS, and the x86 text of zzzhouuu/truenas-nvidia-drivers #19. The blank at the end of the second line is theirs.
 BANNERS = [
     (
-        "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  580.126.09  Release Build  (dvs-builder@U22-I3-AF04-07-5)"
-        "  Wed Jan  7 22:35:57 UTC 2026\nGCC version:  gcc version 13.3.0 (Ubuntu 13.3.0-6ubuntu2~24.04.1)\n",
+        (
+            "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  580.126.09  Release Build  (dvs-builder@U22-I3-AF04-07-5)"
+            "  Wed Jan  7 22:35:57 UTC 2026\nGCC version:  gcc version 13.3.0 (Ubuntu 13.3.0-6ubuntu2~24.04.1)\n"
+        ),
         "580.126.09",
     ),
     (
-        "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  580.142  Release Build  (dvs-builder@U22-I3-H10-02-1)"
-        "  Tue Mar  3 19:08:06 UTC 2026\n",
+        (
+            "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  580.142  Release Build  (dvs-builder@U22-I3-H10-02-1)"
+            "  Tue Mar  3 19:08:06 UTC 2026\n"
+        ),
         "580.142",
     ),
     (
-        "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  580.173.02  Release Build  (dvs-builder@U22-A24-5-4)"
-        "  Tue Jun 23 08:34:19 UTC 2026\nGCC version:  gcc version 13.3.0 (Ubuntu 13.3.0-6ubuntu2~24.04.1) \n",
+        (
+            "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  580.173.02  Release Build  (dvs-builder@U22-A24-5-4)"
+            "  Tue Jun 23 08:34:19 UTC 2026\nGCC version:  gcc version 13.3.0 (Ubuntu 13.3.0-6ubuntu2~24.04.1) \n"
+        ),
         "580.173.02",
     ),
     ("NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  595.71.05  Release Build  (root@host)\n", "595.71.05"),
@@ -523,7 +562,8 @@ def test_what_a_machine_is_called(vendor: str, product: str, name: str) -> None:
     found = machine_of(Paper(files)).get(Identity)
     assert isinstance(found, Identity)
     assert found.name == name
-    assert found.family == "DGX Spark" and found.dgx_os is None
+    assert found.family == "DGX Spark"
+    assert found.dgx_os is None
 
 
 def test_a_machine_without_dmi_has_no_name() -> None:
@@ -545,12 +585,17 @@ def test_dmi_of_any_text_is_one_printable_line(text: str) -> None:
 SMI = [
     ("NVIDIA GB10, 12.1\n", [("NVIDIA GB10", "12.1")]),
     ("NVIDIA GB200, 10.0\n" * 4, [("NVIDIA GB200", "10.0")] * 4),
-    ("NVIDIA H100 80GB HBM3, 9.0\nNVIDIA A100-SXM4-40GB, 8.0\n", [("NVIDIA H100 80GB HBM3", "9.0"), ("NVIDIA A100-SXM4-40GB", "8.0")]),
+    (
+        "NVIDIA H100 80GB HBM3, 9.0\nNVIDIA A100-SXM4-40GB, 8.0\n",
+        [("NVIDIA H100 80GB HBM3", "9.0"), ("NVIDIA A100-SXM4-40GB", "8.0")],
+    ),
     ("No devices were found\n", []),
     ("Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 580.178\n", []),
     (
-        "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is"
-        " installed and running.\n",
+        (
+            "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is"
+            " installed and running.\n"
+        ),
         [],
     ),
     ("Failed to initialize NVML: Unknown Error\n", []),
@@ -572,15 +617,25 @@ def test_the_gpus_that_nvidia_smi_lists(text: str, devices: list[tuple[str, str]
 @given(st.one_of(TEXT, lines_of("NVIDIA GB10", ", ", "12.1", "9.0")))
 def test_gpus_of_any_text(text: str) -> None:
     for device in gpus.parse_nvidia_smi(text):
-        assert device.name.strip() and 0 <= device.capability.minor < 10 and device.capability.major < 1000
+        assert device.name.strip()
+        assert 0 <= device.capability.minor < 10
+        assert device.capability.major < 1000
 
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["total", "ask", "x"]), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["total", "ask", "x"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
-CALLS = ["nvmlInit", "nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex", "nvmlDeviceGetName", "nvmlDeviceGetCudaComputeCapability"]
+CALLS = [
+    "nvmlInit",
+    "nvmlDeviceGetCount",
+    "nvmlDeviceGetHandleByIndex",
+    "nvmlDeviceGetName",
+    "nvmlDeviceGetCudaComputeCapability",
+]
 
 
 @given(
@@ -600,13 +655,15 @@ def test_gpus_of_any_answers(said: list[Any], noise: str) -> None:
     found = Gpu.of(nvml)
     assert isinstance(found, Gpu | Missing)
     if isinstance(found, Gpu):
-        assert found.devices and found.name.isprintable()
+        assert found.devices
+        assert found.name.isprintable()
         assert all(0 < device.capability.major < 100 and 0 <= device.capability.minor < 10 for device in found.devices)
 
 
 def test_nvml_that_stops_in_a_call_leaves_it_as_asking() -> None:
     nvml = Nvml.parse('{"ask": "load"}\n{"answer": null}\n\n[]\nnoise {\n{"ask": "nvmlDeviceGetName", "device": 3}\n')
-    assert nvml.answers == {"load": None, "asking": "nvmlDeviceGetName[3]"} and not nvml.errors
+    assert nvml.answers == {"load": None, "asking": "nvmlDeviceGetName[3]"}
+    assert not nvml.errors
 
 
 # --- toolkit
@@ -641,7 +698,8 @@ def test_toolkit_versions_of_any_text(text: str) -> None:
     version = ptxas.parse_version(text)
     if version is not None:
         major, minor = ptxas.release_of(version)
-        assert major >= 0 and minor >= 0
+        assert major >= 0
+        assert minor >= 0
 
 
 @given(st.integers(1, 99), st.integers(0, 99), st.integers(0, 999))
@@ -663,7 +721,8 @@ def test_the_plan_of_a_dry_run() -> None:
 #$ gcc -D__CUDA_ARCH_LIST__=1210 -E x.cu
 """
     plan = nvcc.parse_plan(text)
-    assert plan["CICC_PATH"] == "/usr/local/cuda-13.0/bin/../nvvm/bin" and plan["_HERE_"] == "/usr/local/cuda-13.0/bin"
+    assert plan["CICC_PATH"] == "/usr/local/cuda-13.0/bin/../nvvm/bin"
+    assert plan["_HERE_"] == "/usr/local/cuda-13.0/bin"
 
 
 @given(TEXT)
@@ -729,7 +788,8 @@ def test_version_files_of_any_text(text: str) -> None:
 )
 def test_the_architectures_compiled_into_pytorch(strings: tuple[str, ...], codes: str) -> None:
     found = torch.parse_architectures(strings)
-    assert found is not None and names(found) == codes
+    assert found is not None
+    assert names(found) == codes
 
 
 @pytest.mark.parametrize("strings", [(), ("",), ("sm_",), ("gfx942 gfx1100",), ("sm_90 and later",)])
@@ -778,7 +838,7 @@ def get_ptxas_version():
     version = subprocess.check_output([_path_to_binary("ptxas")[0], "--version"]).decode("utf-8")
     return version
 """
-TRITON_3_3 = '''\
+TRITON_3_3 = """\
 @functools.lru_cache()
 def get_ptxas(arch: int):
     name = "ptxas-blackwell" if arch >= 100 else "ptxas"
@@ -788,7 +848,7 @@ def get_ptxas(arch: int):
 @functools.lru_cache()
 def get_ptxas_version(arch: int):
     mock_ver = os.environ.get('TRITON_MOCK_PTX_VERSION')
-'''
+"""
 TRITON_3_4 = """\
 def get_ptxas() -> knobs.NvidiaTool:
     return knobs.nvidia.ptxas
@@ -947,7 +1007,11 @@ def theirs(text: str) -> list[str] | str:
     return flags
 
 
-@given(st.one_of(st.text(), st.lists(st.sampled_from(["12.0", "12.1", "9.0a", "+PTX", ";", " ", ",", "Blackwell", "f"])).map("".join)))
+@given(
+    st.one_of(
+        st.text(), st.lists(st.sampled_from(["12.0", "12.1", "9.0a", "+PTX", ";", " ", ",", "Blackwell", "f"])).map("".join)
+    )
+)
 def test_architecture_lists_are_read_as_pytorch_reads_them(text: str) -> None:
     found = ArchList.parse(text, *archlist.tables(CPP_EXTENSION_2_8))
     expected = theirs(text)
@@ -1011,7 +1075,8 @@ def test_compiler_threads(variables: dict[str, str | None], cpus: int, deepspeed
 @given(st.dictionaries(st.text(max_size=3), st.one_of(st.none(), st.text()), max_size=3), st.integers(1, 512), st.booleans())
 def test_compiler_threads_are_positive(variables: dict[str, str | None], cpus: int, deepspeed: bool) -> None:
     threads, why = build.compiler_threads(variables, cpus, deepspeed=deepspeed)
-    assert threads >= 1 and why
+    assert threads >= 1
+    assert why
 
 
 # --- ELF
@@ -1021,7 +1086,9 @@ def head(machine: int) -> bytes:
     return b"\x7fELF\x02\x01\x01" + bytes(9) + (3).to_bytes(2, "little") + machine.to_bytes(2, "little")
 
 
-@pytest.mark.parametrize(("number", "name"), [(183, "aarch64"), (62, "x86_64"), (3, "i386"), (40, "arm"), (999, "ELF machine 999")])
+@pytest.mark.parametrize(
+    ("number", "name"), [(183, "aarch64"), (62, "x86_64"), (3, "i386"), (40, "arm"), (999, "ELF machine 999")]
+)
 def test_the_processor_of_an_elf_file(number: int, name: str) -> None:
     assert elf.machine_of(head(number)) == name
 
@@ -1078,9 +1145,11 @@ def test_an_interpreter_as_it_describes_itself() -> None:
     assert found.modules["torch"] == "/venv/lib/python3.12/site-packages/torch/__init__.py"
     assert found.modules["triton"] == Missing("triton is not installed in /venv/bin/python")
     torch_found = found.distribution("pytorch", "torch")
-    assert torch_found is not None and torch_found.version == "2.11.0+cu130"
+    assert torch_found is not None
+    assert torch_found.version == "2.11.0+cu130"
     without = interpreter(SAID)
-    assert isinstance(without, Python) and without.headers is False
+    assert isinstance(without, Python)
+    assert without.headers is False
 
 
 @given(JSON, JSON, JSON)
@@ -1111,10 +1180,20 @@ OWN = {"patient_python": None, "path": ["/own/site"], "executable": "/own/bin/py
 @pytest.mark.parametrize(
     ("host", "path", "why"),
     [
-        (Paper(answers={"self": {**OWN, "patient_python": "/asked"}}, env={"SPARKDOCTOR_PYTHON": "/named"}), "/asked", "--python"),
-        (Paper(answers={"self": OWN}, env={"SPARKDOCTOR_PYTHON": "/named", "VIRTUAL_ENV": "/v"}), "/named", "$SPARKDOCTOR_PYTHON"),
         (
-            Paper({"/v/bin/python": "", "/c/bin/python": ""}, answers={"self": OWN}, env={"VIRTUAL_ENV": "/v", "CONDA_PREFIX": "/c"}),
+            Paper(answers={"self": {**OWN, "patient_python": "/asked"}}, env={"SPARKDOCTOR_PYTHON": "/named"}),
+            "/asked",
+            "--python",
+        ),
+        (
+            Paper(answers={"self": OWN}, env={"SPARKDOCTOR_PYTHON": "/named", "VIRTUAL_ENV": "/v"}),
+            "/named",
+            "$SPARKDOCTOR_PYTHON",
+        ),
+        (
+            Paper(
+                {"/v/bin/python": "", "/c/bin/python": ""}, answers={"self": OWN}, env={"VIRTUAL_ENV": "/v", "CONDA_PREFIX": "/c"}
+            ),
             "/v/bin/python",
             "the active virtual environment",
         ),
@@ -1177,4 +1256,3 @@ def test_what_is_no_shim_of_pyenv_is_left_alone(path: str) -> None:
 def test_a_shim_anywhere(cwd: str, text: str) -> None:
     machine = machine_of(Paper({**KEPT, f"{PYENV}/version": text, f"{cwd}/.python-version": text}))
     assert python.behind_shim(machine, SHIM, cwd) in {SHIM, *KEPT}
-

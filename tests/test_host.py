@@ -155,7 +155,8 @@ def test_what_the_process_is() -> None:
     assert 1 <= itself["usable_cpus"] <= itself["cpus"]
     assert LocalHost("/opt/python").answer(Question("self", ()), 1)["patient_python"] == "/opt/python"
     limits = ask("limits")
-    assert set(limits) == {"stack", "memlock", "nofile"} and all(len(pair) == 2 for pair in limits.values())
+    assert set(limits) == {"stack", "memlock", "nofile"}
+    assert all(len(pair) == 2 for pair in limits.values())
 
 
 def test_variables_and_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -184,9 +185,7 @@ RECORDS = st.lists(st.text("sm_0 ", max_size=16).map(str.encode), max_size=60)
 @example([b"0" * 15] * 3 + [b"sm_0 sm_0 sm_0"], b"sm_", b"\0")  # across the border of two chunks
 @example([b"0" * 14, b"0" * 15, b"0" * 15, b"0" * 15, b"0" * 9, b"sm_00 sm_0"], b"sm_", b"\0")
 @given(RECORDS, st.sampled_from([b"sm_", b"0", b"s"]), st.sampled_from([b"\0", b"\n\n"]))
-def test_records_are_whole_wherever_a_chunk_ends(
-    tmp_path: Path, records: list[bytes], needle: bytes, delimiter: bytes
-) -> None:
+def test_records_are_whole_wherever_a_chunk_ends(tmp_path: Path, records: list[bytes], needle: bytes, delimiter: bytes) -> None:
     path = tmp_path / "binary"
     data = delimiter.join(records)
     path.write_bytes(data)
@@ -209,7 +208,8 @@ def test_a_record_at_the_border_of_two_real_chunks_is_whole(tmp_path: Path, offs
 def test_a_record_without_end_is_cut(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 100_000 + b"needle" + b"y" * 100_000)
     (found,) = ask("records", str(tmp_path / "file"), "needle", "\n")
-    assert "needle" in found and len(found) <= host.RECORD_LIMIT
+    assert "needle" in found
+    assert len(found) <= host.RECORD_LIMIT
 
 
 def test_many_records_are_cut_to_the_limit_and_found_once(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_one_section_of_a_real_library_is_searched(tmp_path: Path, compiler: str
 @example(64, 64, 1, 0, 0, (1 << 64) - 1)
 @example(64, 64, 0xFFFF, 0xFFFF, 0, 0)
 @given(*[st.integers(0, (1 << 64) - 1)], *[st.integers(0, (1 << 16) - 1)] * 3, *[st.integers(0, (1 << 64) - 1)] * 2)
-def test_a_library_whose_headers_lie_does_no_harm(
+def test_a_library_whose_headers_lie_does_no_harm(  # noqa: PLR0917
     tmp_path: Path, table: int, size: int, count: int, names: int, start: int, length: int
 ) -> None:
     head = b"\x7fELF\x02\x01" + bytes(34) + struct.pack("<Q10xHHH", table, size, count, names)
@@ -272,7 +272,8 @@ def test_a_command_gets_the_locale_c_and_no_shell(monkeypatch: pytest.MonkeyPatc
 def test_input_and_output_are_files_in_memory() -> None:
     code = "cat < $1 > $2; cat $2; echo $1 $2"
     said = ask("run", ["/bin/echo", "--in={input}", "--out={output}"], {"input": ""})
-    assert said["stdout"].startswith("--in=/proc/self/fd/") and " --out=/proc/self/fd/" in said["stdout"]
+    assert said["stdout"].startswith("--in=/proc/self/fd/")
+    assert " --out=/proc/self/fd/" in said["stdout"]
     said = ask("run", ["/bin/sh", "-c", code, "sh", "{input}", "{output}"], {"input": "käse\n"})
     assert said["stdout"].startswith("käse\n/proc/self/fd/")
     assert said["code"] == 0
@@ -284,15 +285,16 @@ def test_text_that_looks_like_a_placeholder_is_left_alone() -> None:
 
 def test_a_scratch_directory_is_private_and_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with nothing_written(tmp_path, Path("/dev/shm")):
+    with nothing_written(tmp_path):
         said = ask("run", ["/bin/sh", "-c", "touch $TMPDIR/x; stat -c %a $TMPDIR; echo $TMPDIR"], {"scratch": True})
         mode, path = said["stdout"].split()
-    assert mode == "700" and not Path(path).exists()
+    assert mode == "700"
+    assert not Path(path).exists()
 
 
 def test_a_scratch_directory_goes_when_its_user_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, witness: Witness) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with nothing_written(tmp_path, Path("/dev/shm")):
+    with nothing_written(tmp_path):
         said = ask("run", ["/bin/sh", "-c", "touch $TMPDIR/x; sleep 60"], {"scratch": True}, timeout=0.2)
     assert said["code"] is None
     assert witness.alive() == []
@@ -359,7 +361,7 @@ def test_what_cannot_be_utf8_is_still_json(tmp_path: Path, monkeypatch: pytest.M
 def test_asking_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, witness: Witness) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with nothing_written(tmp_path, Path("/dev/shm")):
+    with nothing_written(tmp_path):
         ask("read", "/etc/passwd")
         ask("script", sys.executable, "interpreter", "torch")
         ask("nvml")
@@ -425,7 +427,8 @@ def test_an_interpreter_tells_what_it_is(patient: Patient) -> None:
     said = patient.said("torch")
     assert said["executable"] == str(patient.python)
     assert said["prefix"] == str(patient.python.parents[1])
-    assert said["version"].startswith("3.") and said["implementation"] == "cpython"
+    assert said["version"].startswith("3.")
+    assert said["implementation"] == "cpython"
     assert said["modules"] == {"torch": None}
     assert str(patient.site) in said["path"]
     assert str(host.PATIENT) not in said["path"]
@@ -566,7 +569,9 @@ def test_a_broken_environment_is_told_by_its_interpreter(tmp_path: Path, monkeyp
     assert parse_interpreter(answer["stdout"]) is None
 
 
-@pytest.mark.parametrize("variable", ["PYTHONSAFEPATH", "PYTHONNOUSERSITE", "PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE", "PYTHONUTF8"])
+@pytest.mark.parametrize(
+    "variable", ["PYTHONSAFEPATH", "PYTHONNOUSERSITE", "PYTHONDONTWRITEBYTECODE", "PYTHONOPTIMIZE", "PYTHONUTF8"]
+)
 def test_settings_of_the_interpreter_do_no_harm(patient: Patient, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     where = package(patient.site, "torch", BOMB)
     monkeypatch.setenv(variable, "1")
@@ -576,15 +581,18 @@ def test_settings_of_the_interpreter_do_no_harm(patient: Patient, monkeypatch: p
 
 
 PLAIN_DATA = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(st.characters())),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(st.characters())
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(), inner, max_size=4)),
     max_leaves=10,
 )
 
 
 def wire() -> Any:
-    spec = importlib.util.spec_from_file_location("wire", host.PATIENT / "wire.py")
-    assert spec is not None and spec.loader is not None
+    spec = importlib.util.spec_from_file_location("wire", Path(host.PATIENT) / "wire.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -593,7 +601,9 @@ def wire() -> Any:
 @given(PLAIN_DATA)
 def test_what_the_scripts_write_is_json(data: Any) -> None:
     text = wire().dumps(data)
-    assert json.loads(text) == data and text.isascii() and "\n" not in text
+    assert json.loads(text) == data
+    assert text.isascii()
+    assert "\n" not in text
 
 
 def test_numbers_that_json_has_not_are_null() -> None:
@@ -603,4 +613,5 @@ def test_numbers_that_json_has_not_are_null() -> None:
 def test_an_interpreter_that_chatters_is_still_understood(tmp_path: Path) -> None:
     chatty = script(tmp_path / "python", f'#!/bin/sh\necho Loading modules...\nprintf "no newline"\nexec {sys.executable} "$@"\n')
     said = parse_interpreter(ask("script", str(chatty), "interpreter", "json")["stdout"])
-    assert said is not None and said["modules"]["json"]["origin"].endswith("json/__init__.py")
+    assert said is not None
+    assert said["modules"]["json"]["origin"].endswith("json/__init__.py")

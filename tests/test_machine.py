@@ -3,8 +3,7 @@
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import pytest
@@ -18,18 +17,18 @@ from sparkdoctor.tape import Player
 from standins.hosts import Elsewhere, Paper, machine_of
 
 
-def paper(timeout: float = 10.0, **answers: Any) -> Machine:
+def paper(answers: Mapping[str, Any] | None = None, timeout: float = 10.0) -> Machine:
     return machine_of(Paper(answers=answers), timeout=timeout)
 
 
-def made(name: str, probe: Callable[[Machine], Fact | Missing | None]) -> type[Fact]:
-    """A kind of fact whose probe is `probe`; None from it means a fact."""
+def made(name: str, probe: Callable[[Machine], Any]) -> type[Fact]:
+    """A kind of fact whose probe is `probe`: missing where that says so, else there."""
 
     class Made(Fact):
         @classmethod
         def probe(cls, machine: Machine) -> Self | Missing:
             found = probe(machine)
-            return cls() if found is None else found  # type: ignore[return-value]
+            return found if isinstance(found, Missing) else cls()
 
     Made.__name__ = Made.__qualname__ = name
     return Made
@@ -60,7 +59,9 @@ def test_a_fact_is_probed_once_however_many_ask_for_it() -> None:
     for thread in threads:
         thread.join()
     assert len(probes) == 1
-    assert len(found) == 8 and all(fact is found[0] for fact in found) and isinstance(found[0], kind)
+    assert len(found) == 8
+    assert all(fact is found[0] for fact in found)
+    assert isinstance(found[0], kind)
 
 
 def test_facts_are_probed_concurrently() -> None:
@@ -106,9 +107,9 @@ def test_a_probe_that_raises_is_a_broken_fact() -> None:
 
 
 def test_a_missing_fact_makes_those_missing_that_need_it_and_says_why() -> None:
-    absent = made("Absent", lambda machine: Missing("there is none"))
-    middle = made("Middle", lambda machine: machine.need(absent) and None)
-    outer = made("Outer", lambda machine: machine.need(middle) and None)
+    absent = made("Absent", lambda machine: Missing("there is none"))  # noqa: ARG005
+    middle = made("Middle", lambda machine: machine.need(absent))
+    outer = made("Outer", lambda machine: machine.need(middle))
     machine = paper()
     assert machine.get(outer) == Missing("there is none")
     assert machine.get(middle) == Missing("there is none")
@@ -117,13 +118,13 @@ def test_a_missing_fact_makes_those_missing_that_need_it_and_says_why() -> None:
 
 
 def test_a_broken_fact_stays_broken_for_those_that_need_it() -> None:
-    broken = made("Bad", lambda machine: Broken("it crashed"))
-    assert paper().get(made("Outer", lambda machine: machine.need(broken) and None)) == Broken("it crashed")
+    broken = made("Bad", lambda machine: Broken("it crashed"))  # noqa: ARG005
+    assert paper().get(made("Outer", lambda machine: machine.need(broken))) == Broken("it crashed")
 
 
 def test_a_fact_that_needs_itself_is_broken() -> None:
     kinds: list[type[Fact]] = []
-    kinds.append(made("Narcissus", lambda machine: machine.need(kinds[0]) and None))
+    kinds.append(made("Narcissus", lambda machine: machine.need(kinds[0])))
     assert paper().get(kinds[0]) == Broken("Narcissus needs itself")
 
 
@@ -156,7 +157,7 @@ def test_two_that_wait_for_the_same_third_are_no_circle() -> None:
         time.sleep(0.05)
 
     third = made("Third", slow)
-    users = [made(f"User{number}", lambda machine: machine.need(third) and None) for number in range(4)]
+    users = [made(f"User{number}", lambda machine: machine.need(third)) for number in range(4)]
     for _ in range(5):
         machine = paper()
         machine.start([*users, third])
@@ -168,9 +169,9 @@ def test_two_that_wait_for_the_same_third_are_no_circle() -> None:
 
 def test_a_probe_that_hangs_does_not_hold_the_machine() -> None:
     release = threading.Event()
-    hung = made("Hung", lambda machine: release.wait(30) and None)
-    waits = made("Waits", lambda machine: machine.need(hung) and None)
-    fine = made("Fine", lambda machine: None)
+    hung = made("Hung", lambda machine: release.wait(30))  # noqa: ARG005
+    waits = made("Waits", lambda machine: machine.need(hung))
+    fine = made("Fine", lambda machine: None)  # noqa: ARG005
     machine = paper(timeout=0.3)
     started = time.monotonic()
     machine.start([hung, waits, fine])
@@ -191,19 +192,20 @@ def test_a_fact_that_was_started_is_never_probed_by_who_asks_for_it(monkeypatch:
 
     monkeypatch.setattr(threading, "Thread", Late)
     probers: list[int] = []
-    kind = made("Started", lambda machine: probers.append(threading.get_ident()))
+    kind = made("Started", lambda machine: probers.append(threading.get_ident()))  # noqa: ARG005
     machine = paper()
     machine.start([kind, kind])
     assert isinstance(machine.get(kind), kind)
-    assert len(probers) == 1 and threading.get_ident() not in probers
+    assert len(probers) == 1
+    assert threading.get_ident() not in probers
 
 
 def test_a_question_gets_no_more_time_than_is_left() -> None:
-    class Clock:
-        given: list[float] = []
+    given: list[float] = []
 
-        def answer(self, question: Question, timeout: float) -> Any:
-            self.given.append(timeout)
+    class Clock:
+        def answer(self, question: Question, timeout: float) -> Any:  # noqa: ARG002
+            given.append(timeout)
             return "x"
 
     machine = Machine(Clock(), profiles.load("dgx-spark"), timeout=0.2)
@@ -211,7 +213,8 @@ def test_a_question_gets_no_more_time_than_is_left() -> None:
     time.sleep(0.25)
     with pytest.raises(Unavailable, match=r"no time left of 0\.2 s"):
         machine.read("/b")
-    assert len(Clock.given) == 1 and 0.1 < Clock.given[0] <= 0.2
+    assert len(given) == 1
+    assert 0.1 < given[0] <= 0.2
     assert machine.remaining() <= 0
 
 
@@ -220,7 +223,7 @@ def test_a_question_gets_no_more_time_than_is_left() -> None:
 
 def test_answers_have_their_types() -> None:
     machine = paper(
-        **{
+        {
             "read /file": "text",
             "env NAME": "value",
             "entries /dir": ["a", "b"],
@@ -234,10 +237,12 @@ def test_answers_have_their_types() -> None:
         }
     )
     assert machine.read("/file") == "text"
-    assert machine.env("NAME") == "value" and machine.env("OTHER") is None
+    assert machine.env("NAME") == "value"
+    assert machine.env("OTHER") is None
     assert machine.entries("/dir") == ("a", "b")
     space = machine.space("/dir")
-    assert not isinstance(space, Missing) and (space.total, space.free, space.device) == (3, 2, 1)
+    assert not isinstance(space, Missing)
+    assert (space.total, space.free, space.device) == (3, 2, 1)
     assert machine.head("/file", 2) == b"\x7fE"
     assert machine.records("/file", "a", "\n") == ("a",)
     assert machine.run("tool", "-x") == Ran(None, "o", "e")
@@ -262,7 +267,7 @@ def test_answers_have_their_types() -> None:
 )
 def test_an_answer_that_makes_no_sense_breaks_the_fact_and_nothing_else(answer: Any, ask: Callable[[Machine], Any]) -> None:
     class Mad:
-        def answer(self, question: Question, timeout: float) -> Any:
+        def answer(self, question: Question, timeout: float) -> Any:  # noqa: ARG002
             return answer
 
     def probe(machine: Machine) -> None:
@@ -273,7 +278,7 @@ def test_an_answer_that_makes_no_sense_breaks_the_fact_and_nothing_else(answer: 
 
 def test_a_refused_variable_makes_the_fact_missing() -> None:
     machine = machine_of(Paper(answers={"env HOME": Broken("refused")}))
-    assert machine.get(made("Home", lambda machine: machine.env("HOME") and None)) == Broken("refused")
+    assert machine.get(made("Home", lambda machine: machine.env("HOME"))) == Broken("refused")
 
 
 def test_the_options_of_a_command_are_part_of_the_question() -> None:
@@ -293,32 +298,34 @@ def test_the_options_of_a_command_are_part_of_the_question() -> None:
 def test_a_question_that_is_not_on_the_tape_makes_the_whole_fact_missing() -> None:
     tape = {"answers": [{"ask": "read", "args": ["/a"], "answer": "x"}, {"ask": "env", "args": ["B"], "answer": None}]}
     machine = machine_of(Player(tape))
-    assert machine.get(made("Known", lambda machine: (machine.read("/a"), machine.env("B")) and None)) is not None
-    half = machine.get(made("Half", lambda machine: (machine.read("/a"), machine.read("/c")) and None))
+    assert machine.get(made("Known", lambda machine: (machine.read("/a"), machine.env("B")))) is not None
+    half = machine.get(made("Half", lambda machine: (machine.read("/a"), machine.read("/c"))))
     assert half == Untaped("not on this tape: read /c")
     assert not isinstance(half, Broken)
-    ran = machine.get(made("Ran", lambda machine: machine.run("nvcc", "--version") and None))
-    assert isinstance(ran, Untaped) and ran.reason == "not on this tape: run nvcc --version"
+    ran = machine.get(made("Ran", lambda machine: machine.run("nvcc", "--version")))
+    assert isinstance(ran, Untaped)
+    assert ran.reason == "not on this tape: run nvcc --version"
 
 
 # --- facts as values
 
 
-def test_facts_are_values(tmp_path: Path) -> None:
+def test_facts_are_values() -> None:
     class Size(Fact):
         value: int
         unit: str = "MiB"
 
         @classmethod
-        def probe(cls, machine: Machine) -> Self:
+        def probe(cls, machine: Machine) -> Self:  # noqa: ARG003
             return cls(1)
 
     assert Size(1) == Size(value=1) != Size(2)
     assert Size(1).unit == "MiB"
     assert repr(Size(2, "GiB")) == "Size(value=2, unit='GiB')"
-    for wrong in (lambda: Size(), lambda: Size(1, "MiB", 3), lambda: Size(1, colour="red")):  # type: ignore[call-arg]
+    made_up: Any = Size
+    for values, named in (((), {}), ((1, "MiB", 3), {}), ((1,), {"colour": "red"})):
         with pytest.raises(TypeError):
-            wrong()
+            made_up(*values, **named)
 
 
 def test_a_default_that_is_given_changes_nothing() -> None:
@@ -327,7 +334,7 @@ def test_a_default_that_is_given_changes_nothing() -> None:
         unit: str = "MiB"
 
         @classmethod
-        def probe(cls, machine: Machine) -> Self:
+        def probe(cls, machine: Machine) -> Self:  # noqa: ARG003
             return cls(1)
 
     assert Size(1, "MiB") == Size(1)
@@ -340,7 +347,7 @@ def test_a_fact_may_be_a_dataclass_too() -> None:
         unit: str = "MiB"
 
         @classmethod
-        def probe(cls, machine: Machine) -> Self:
+        def probe(cls, machine: Machine) -> Self:  # noqa: ARG003
             return cls(1)
 
     assert Size(1) == Size(1, "MiB") != Size(2)

@@ -3,7 +3,7 @@
 import ctypes.util
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from standins.hosts import Elsewhere, Witness, machine_of, script
 
 GB10 = Device("NVIDIA GB10", Capability(12, 1), None)
 # A machine whose kernel has no NVIDIA module, whatever the one under the test has.
-BARE = {
+BARE: Mapping[str, object] = {
     "read /proc/driver/nvidia/version": Missing("/proc/driver/nvidia/version does not exist"),
     "read /sys/module/nvidia/version": Missing("/sys/module/nvidia/version does not exist"),
     "records /var/lib/dpkg/status": Missing("/var/lib/dpkg/status does not exist"),
@@ -28,7 +28,7 @@ BANNER = (
     "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  580.142  Release Build  (dvs-builder@U22-I3-H10-02-1)"
     "  Tue Mar  3 19:08:06 UTC 2026\nGCC version:  gcc version 13.3.0 (Ubuntu 13.3.0-6ubuntu2~24.04.1) \n"
 )
-LOADED = {**BARE, "read /proc/driver/nvidia/version": BANNER}
+LOADED: Mapping[str, object] = {**BARE, "read /proc/driver/nvidia/version": BANNER}
 
 Ask = Callable[..., Machine]
 
@@ -40,7 +40,7 @@ def spark(nvml_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, w
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.delenv("FAKE_NVML_DRIVER", raising=False)
 
-    def ask(mode: str, *, library: Path = nvml_library, kernel: dict[str, object] = BARE, most: float = 10.0) -> Machine:  # noqa: B006
+    def ask(mode: str, *, library: Path = nvml_library, kernel: Mapping[str, object] = BARE, most: float = 10.0) -> Machine:
         monkeypatch.setenv("FAKE_NVML", mode)
         monkeypatch.setenv("LD_LIBRARY_PATH", str(library))
         return machine_of(Elsewhere(kernel, most=most))
@@ -57,18 +57,21 @@ def nvml_of(machine: Machine) -> Nvml:
 def test_a_healthy_gb10_has_no_memory_of_its_own(spark: Ask) -> None:
     machine = spark("healthy")
     nvml = nvml_of(machine)
-    assert nvml.stopped is None and nvml.refusal is None
+    assert nvml.stopped is None
+    assert nvml.refusal is None
     assert nvml.text("nvmlSystemGetDriverVersion") == "580.95.05"
     assert nvml.number("nvmlSystemGetCudaDriverVersion") == 13000
     assert nvml.errors["nvmlDeviceGetMemoryInfo[0]"].code == 3
-    assert nvml.errors["nvmlDeviceGetPowerManagementLimit[0]"].name == "NVMLError_NotSupported"
+    assert nvml.errors["nvmlDeviceGetMemoryInfo[0]"].name == "NVMLError_NotSupported"
     gpu = machine.get(Gpu)
     assert isinstance(gpu, Gpu)
-    assert gpu.devices == (GB10,) and gpu.source == "NVML"
+    assert gpu.devices == (GB10,)
+    assert gpu.source == "NVML"
     driver = machine.get(Driver)
     assert isinstance(driver, Driver)
     assert (driver.loaded, driver.library, driver.version, driver.cuda) == ("580.95.05", "580.95.05", "580.95.05", (13, 0))
-    assert driver.mismatch is False and driver.open_module is None
+    assert driver.firmware == "580.95.05"
+    assert driver.mismatch is False
 
 
 def test_a_library_that_reports_memory_is_believed(spark: Ask) -> None:
@@ -80,7 +83,8 @@ def test_a_library_that_reports_memory_is_believed(spark: Ask) -> None:
 def test_two_gpus_are_both_listed(spark: Ask) -> None:
     gpu = spark("two-gpus").get(Gpu)
     assert isinstance(gpu, Gpu)
-    assert gpu.devices == (GB10, GB10) and gpu.capabilities == (Capability(12, 1),)
+    assert gpu.devices == (GB10, GB10)
+    assert gpu.capabilities == (Capability(12, 1),)
 
 
 def test_an_h100_has_memory_and_capability_9_0(spark: Ask) -> None:
@@ -94,8 +98,11 @@ def test_an_old_library_lacks_functions_and_still_names_its_gpu(spark: Ask, old_
     nvml = nvml_of(machine)
     assert nvml.errors["nvmlDeviceGetGspFirmwareVersion[0]"].name == "NVMLError_FunctionNotFound"
     gpu, driver = machine.get(Gpu), machine.get(Driver)
-    assert isinstance(gpu, Gpu) and gpu.name == "NVIDIA H100 80GB HBM3"
-    assert isinstance(driver, Driver) and driver.cuda is None
+    assert isinstance(gpu, Gpu)
+    assert gpu.name == "NVIDIA H100 80GB HBM3"
+    assert isinstance(driver, Driver)
+    assert driver.cuda is None
+    assert driver.firmware is None
 
 
 def test_the_library_has_its_version_from_its_file_name(spark: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +118,8 @@ def test_a_library_without_a_version_in_its_name_says_it(
     monkeypatch.setenv("FAKE_NVML_DRIVER", "590.48.01")
     shutil.copyfile(nvml_library / "libnvidia-ml.so.1", tmp_path / "libnvidia-ml.so.1")
     driver = spark("healthy", library=tmp_path).get(Driver)
-    assert isinstance(driver, Driver) and driver.library == "590.48.01"
+    assert isinstance(driver, Driver)
+    assert driver.library == "590.48.01"
 
 
 @pytest.mark.parametrize(
@@ -125,15 +133,17 @@ def test_a_library_without_a_version_in_its_name_says_it(
 def test_a_library_that_refuses_to_start_is_quoted(spark: Ask, mode: str, code: int, words: str) -> None:
     machine = spark(mode, kernel=LOADED)
     nvml = nvml_of(machine)
-    assert nvml.refusal is not None and nvml.refusal.code == code
+    assert nvml.refusal is not None
+    assert nvml.refusal.code == code
     gpu = machine.get(Gpu)
-    assert isinstance(gpu, Missing) and not isinstance(gpu, Broken)
-    assert gpu.reason.startswith("no GPU is visible: NVML says ") and words in gpu.reason
+    assert isinstance(gpu, Missing)
+    assert not isinstance(gpu, Broken)
+    assert gpu.reason.startswith("no GPU is visible: NVML says ")
+    assert words in gpu.reason
     driver = machine.get(Driver)
     assert isinstance(driver, Driver)
     assert (driver.loaded, driver.library) == ("580.142", "580.95.05")
     assert driver.mismatch is (mode == "mismatch")
-    assert driver.open_module is True
 
 
 def test_a_driver_that_sees_no_gpu_is_no_fault_of_nvml(spark: Ask) -> None:
@@ -143,18 +153,22 @@ def test_a_driver_that_sees_no_gpu_is_no_fault_of_nvml(spark: Ask) -> None:
 
 def test_a_gpu_that_may_not_be_opened_says_so(spark: Ask) -> None:
     gpu = spark("no-permission").get(Gpu)
-    assert isinstance(gpu, Missing) and not isinstance(gpu, Broken)
-    assert "Insufficient Permissions" in gpu.reason and "may not open" in gpu.reason
+    assert isinstance(gpu, Missing)
+    assert not isinstance(gpu, Broken)
+    assert "Insufficient Permissions" in gpu.reason
+    assert "may not open" in gpu.reason
 
 
 def test_a_gpu_that_fell_off_the_bus_is_broken(spark: Ask) -> None:
     gpu = spark("lost").get(Gpu)
-    assert isinstance(gpu, Broken) and "GPU is lost" in gpu.reason
+    assert isinstance(gpu, Broken)
+    assert "GPU is lost" in gpu.reason
 
 
 def test_a_gpu_that_is_described_by_nonsense_is_broken(spark: Ask) -> None:
     gpu = spark("nonsense").get(Gpu)
-    assert isinstance(gpu, Broken) and "NVML sees 1 GPU but describes none" in gpu.reason
+    assert isinstance(gpu, Broken)
+    assert "NVML sees 1 GPU but describes none" in gpu.reason
 
 
 def test_garbage_from_nvml_is_not_believed(spark: Ask) -> None:
@@ -162,7 +176,9 @@ def test_garbage_from_nvml_is_not_believed(spark: Ask) -> None:
     gpu, driver = machine.get(Gpu), machine.get(Driver)
     assert gpu == Broken("NVML cannot count the GPUs: it says 1000000000")
     assert isinstance(driver, Driver)
-    assert driver.loaded is None and driver.library == "580.95.05" and driver.cuda is None
+    assert driver.loaded is None
+    assert driver.library == "580.95.05"
+    assert driver.cuda is None
 
 
 @pytest.mark.parametrize(
@@ -182,7 +198,8 @@ def test_a_crash_or_a_hang_of_the_library_says_where(spark: Ask, mode: str, word
     assert time.monotonic() - started < 0.7 + 1
     assert nvml.stopped == words
     assert gpu == Broken(words)  # there is no nvidia-smi to ask instead
-    assert isinstance(driver, Driver) and driver.loaded == "580.142"
+    assert isinstance(driver, Driver)
+    assert driver.loaded == "580.142"
 
 
 @pytest.mark.parametrize("mode", ["hang-init", "hang-name"])
@@ -201,7 +218,8 @@ def test_nvidia_smi_lists_the_gpus_where_nvml_dies_under_us(spark: Ask, tmp_path
     script(tmp_path / "bin" / "nvidia-smi", "#!/bin/sh\necho 'NVIDIA GB10, 12.1'\n")
     gpu = spark(mode, most=0.7).get(Gpu)
     assert isinstance(gpu, Gpu)
-    assert gpu.devices == (GB10,) and gpu.source == "nvidia-smi"
+    assert gpu.devices == (GB10,)
+    assert gpu.source == "nvidia-smi"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +242,8 @@ def test_an_nvidia_smi_that_is_no_help_is_quoted_too(spark: Ask, tmp_path: Path,
 def test_no_time_left_for_nvidia_smi_does_not_hide_that_nvml_hung(spark: Ask, tmp_path: Path) -> None:
     spark("hang-init")
     gpu = machine_of(Elsewhere(BARE), timeout=0.7).get(Gpu)
-    assert isinstance(gpu, Broken) and "NVML did not answer in time" in gpu.reason
+    assert isinstance(gpu, Broken)
+    assert "NVML did not answer in time" in gpu.reason
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"", "file too short"), (b"INPUT(-lnothing)\n" * 20, "invalid ELF header")])
@@ -232,8 +251,11 @@ def test_a_library_that_is_none_is_broken(spark: Ask, tmp_path: Path, content: b
     (tmp_path / "libnvidia-ml.so.1").write_bytes(content)
     machine = spark("healthy", library=tmp_path)
     nvml, gpu = machine.get(Nvml), machine.get(Gpu)
-    assert isinstance(nvml, Broken) and words in nvml.reason and "libnvidia-ml.so.1" in nvml.reason
-    assert isinstance(gpu, Broken) and words in gpu.reason
+    assert isinstance(nvml, Broken)
+    assert words in nvml.reason
+    assert "libnvidia-ml.so.1" in nvml.reason
+    assert isinstance(gpu, Broken)
+    assert words in gpu.reason
 
 
 @pytest.mark.parametrize("mode", ["segfault-load", "text file"])
@@ -252,10 +274,14 @@ def test_a_library_that_cannot_be_loaded_is_not_called_absent(spark: Ask, tmp_pa
 def test_a_machine_without_the_library_has_no_driver(spark: Ask, tmp_path: Path) -> None:
     machine = spark("healthy", library=tmp_path)
     nvml, gpu, driver = machine.get(Nvml), machine.get(Gpu), machine.get(Driver)
-    assert isinstance(nvml, Missing) and not isinstance(nvml, Broken)
-    assert nvml.reason.startswith("NVML cannot be loaded: libnvidia-ml.so.1: ") and "No such file or directory" in nvml.reason
-    assert isinstance(driver, Missing) and not isinstance(driver, Broken)
-    assert driver.reason.startswith("there is no NVIDIA driver here") and "libnvidia-ml.so.1 is not installed" in driver.reason
+    assert isinstance(nvml, Missing)
+    assert not isinstance(nvml, Broken)
+    assert nvml.reason.startswith("NVML cannot be loaded: libnvidia-ml.so.1: ")
+    assert "No such file or directory" in nvml.reason
+    assert isinstance(driver, Missing)
+    assert not isinstance(driver, Broken)
+    assert driver.reason.startswith("there is no NVIDIA driver here")
+    assert "libnvidia-ml.so.1 is not installed" in driver.reason
     assert gpu == driver
 
 
@@ -264,6 +290,8 @@ def test_a_container_without_the_gpu_has_a_driver_and_no_library(spark: Ask, tmp
     # The kernel's files are the host's: they are there in a container that was started without --gpus.
     machine = spark("healthy", library=tmp_path, kernel=LOADED)
     gpu, driver = machine.get(Gpu), machine.get(Driver)
-    assert isinstance(driver, Driver) and (driver.loaded, driver.library) == ("580.142", None)
-    assert isinstance(gpu, Missing) and not isinstance(gpu, Broken)
+    assert isinstance(driver, Driver)
+    assert (driver.loaded, driver.library) == ("580.142", None)
+    assert isinstance(gpu, Missing)
+    assert not isinstance(gpu, Broken)
     assert gpu.reason.startswith("no GPU is visible: NVML cannot be loaded")

@@ -84,7 +84,7 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, witness: Witness) -> 
     monkeypatch.setenv("TMPDIR", str(place))
     for variable in (PLAIN, BLACKWELL, "NVCC_APPEND_FLAGS", "NVCC_PREPEND_FLAGS", "PYTORCH_NVCC", "CUDA_HOME", "CUDA_PATH"):
         monkeypatch.delenv(variable, raising=False)
-    with nothing_written(place, Path("/dev/shm")):
+    with nothing_written(place):
         yield place
     assert witness.alive() == []
 
@@ -123,7 +123,9 @@ def test_a_ptxas_from_pypi(fetch: Fetch, clean: Path, version: str, knows: bool)
 
 @installed
 @pytest.mark.parametrize("through", ["CUDA_HOME", "PATH", "wrapper"])
-def test_the_installed_nvcc_is_asked_for_a_gb10(clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, through: str) -> None:
+def test_the_installed_nvcc_is_asked_for_a_gb10(
+    clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, through: str
+) -> None:
     if through == "CUDA_HOME":
         monkeypatch.setenv("CUDA_HOME", str(TOOLKIT))
         path = f"{TOOLKIT}/bin/nvcc"
@@ -151,7 +153,8 @@ def test_an_nvcc_without_its_other_compilers_says_which(clean: Path, tmp_path: P
     monkeypatch.setenv("CUDA_HOME", str(home))
     found = machine_of(Elsewhere()).get(Nvcc)
     assert isinstance(found, Nvcc), found
-    assert found.lacks is not None and found.lacks.endswith(("/cicc", "/cudafe++"))
+    assert found.lacks is not None
+    assert found.lacks.endswith(("/cicc", "/cudafe++"))
 
 
 # What nvcc of CUDA 12.8 prints: its own format (run for compute_122 with 13.0), and user reports for compute_121.
@@ -198,7 +201,8 @@ def test_an_nvcc_that_does_not_work_says_how(
     found = machine_of(Elsewhere()).get(Nvcc)
     assert isinstance(found, Missing)
     assert isinstance(found, Broken) is (words != "does not exist")
-    assert words in found.reason and f"{tmp_path}/cuda/bin/nvcc" in found.reason
+    assert words in found.reason
+    assert f"{tmp_path}/cuda/bin/nvcc" in found.reason
 
 
 # --- Triton: real packages, compared with what their own knobs.py does
@@ -227,7 +231,7 @@ def knobs_of(root: Path) -> dict[str, Any]:
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef) and node.name in CLASSES:
             code = ast.Module([ast.parse("from __future__ import annotations").body[0], node], [])
-            exec(compile(code, space["__file__"], "exec"), space)  # noqa: S102 (the patient's own rule is what is tested)
+            exec(compile(code, space["__file__"], "exec"), space)  # the patient's own rule is what is tested
     assert all(name in space for name in CLASSES)
     return space
 
@@ -238,7 +242,7 @@ def triton_itself(root: Path, tool: str) -> tuple[str, str] | str:
     holder = type("Knobs", (), {"tool": space["env_nvidia_tool"](tool)})
     try:
         found = holder().tool
-    except Exception as error:  # noqa: BLE001 (whatever it is)
+    except Exception as error:  # noqa: BLE001
         return type(error).__name__
     return found.path, found.version
 
@@ -352,7 +356,9 @@ def test_the_other_variable_is_ignored(
     ours = found.assemblers[121]
     assert isinstance(ours, ptxas.Ptxas)
     assert theirs == (str(site / "triton" / "backends" / "nvidia" / "bin" / name), ".".join(bundled.split(".")[:2]))
-    assert ours.version == bundled and found.overridden[121] is False and set(found.knobs) == {other}
+    assert ours.version == bundled
+    assert found.overridden[121] is False
+    assert set(found.knobs) == {other}
 
 
 @pytest.mark.real
@@ -365,7 +371,9 @@ def test_a_triton_without_its_ptxas_is_told(
     for knob in (PLAIN, BLACKWELL):
         monkeypatch.delenv(knob, raising=False)
     ours = examined(site, monkeypatch).assemblers[121]
-    assert isinstance(ours, Missing) and "ptxas" in ours.reason and "does not exist" in ours.reason
+    assert isinstance(ours, Missing)
+    assert "ptxas" in ours.reason
+    assert "does not exist" in ours.reason
 
 
 def test_a_gb10_is_what_the_profile_asks_for() -> None:

@@ -24,6 +24,17 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 E_MACHINE = {"x86_64": 62, "aarch64": 183}
 
 
+def ran(stdout: str = "", stderr: str = "", code: int | None = 0) -> Ran:
+    """How a command ended."""
+    return {"code": code, "stdout": stdout, "stderr": stderr}
+
+
+def nvml_absent() -> Ran:
+    """patient/nvml.py without a libnvidia-ml.so.1."""
+    error = {"error": "OSError", "text": "libnvidia-ml.so.1: No such file or directory"}
+    return ran("".join(json.dumps(line) + "\n" for line in ({"ask": "load"}, error)))
+
+
 @dataclass
 class Python:
     """An interpreter that has what lies in its search path."""
@@ -50,7 +61,7 @@ class World:
     programs: dict[str, Program] = field(default_factory=dict)
     pythons: dict[str, Python] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
-    nvml: Ran = field(default_factory=lambda: nvml_absent())
+    nvml: Ran = field(default_factory=nvml_absent)
     spaces: dict[str, tuple[int, int]] = field(default_factory=dict)
     limits: dict[str, list[int | None]] = field(default_factory=dict)
     itself: dict[str, Any] = field(default_factory=dict)
@@ -145,7 +156,7 @@ class World:
     def _head(self, path: str, size: int) -> str:
         return self._content(path)[:size].hex()
 
-    def _records(self, path: str, needle: str, delimiter: str) -> list[str]:
+    def _records(self, path: str, needle: str, delimiter: str, section: str | None = None) -> list[str]:  # noqa: ARG002 (it has none)
         parts = self._content(path).split(delimiter.encode())
         found = [part[:RECORD_LIMIT].decode("utf-8", "backslashreplace") for part in parts if needle.encode() in part]
         return list(dict.fromkeys(found))[:RECORDS_LIMIT]
@@ -208,7 +219,8 @@ class World:
         assert name == "interpreter", f"this world has no answer of the script {name}"
         it = self.pythons[real]
         said: dict[str, Any] = {"executable": python, "version": it.version, "implementation": "cpython", "prefix": it.prefix}
-        said |= {"include": it.include, "path": list(it.path)}
+        standard = f"{it.prefix}/lib/python{it.version.rpartition('.')[0]}"
+        said |= {"include": it.include, "path": list(it.path), "managed": self._has(f"{standard}/EXTERNALLY-MANAGED")}
         said["modules"] = {module: self._module(it, module) for module in modules}
         places = [(place, name) for place in it.path if self._has(place) for name in self._entries(place)]
         metadata = [(place, name) for place, name in places if name.endswith(".dist-info")]
@@ -229,11 +241,6 @@ class World:
 # --- what worlds are made of
 
 
-def ran(stdout: str = "", stderr: str = "", code: int | None = 0) -> Ran:
-    """How a command ended."""
-    return {"code": code, "stdout": stdout, "stderr": stderr}
-
-
 def says(text: str) -> Program:
     """A program that prints this, whatever it is asked."""
     return lambda argv, options: ran(text)  # noqa: ARG005
@@ -243,12 +250,6 @@ def elf(machine: str, *strings: str) -> bytes:
     """The head of an ELF library, and strings in it."""
     head = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + b"\x03\0" + E_MACHINE[machine].to_bytes(2, "little")
     return head.ljust(64, b"\0") + b"\0".join([text.encode() for text in strings] + [b""])
-
-
-def nvml_absent() -> Ran:
-    """patient/nvml.py without a libnvidia-ml.so.1."""
-    error = {"error": "OSError", "text": "libnvidia-ml.so.1: No such file or directory"}
-    return ran("".join(json.dumps(line) + "\n" for line in ({"ask": "load"}, error)))
 
 
 def nvml_said(library: str, *calls: tuple[str, int | None, Any], code: int | None = 0) -> Ran:

@@ -8,7 +8,7 @@ from typing import Any
 from sparkdoctor import __version__
 from sparkdoctor.check import Check, Need
 from sparkdoctor.facts import header
-from sparkdoctor.machine import Fact, Machine
+from sparkdoctor.machine import Fact, Machine, Untaped
 from sparkdoctor.model import Broken, Missing, Report, Result, Status, Verdict
 from sparkdoctor.registry import Registry
 
@@ -31,14 +31,23 @@ def select(registry: Registry, ids: Iterable[str] = (), ignore: Iterable[str] = 
         UnknownIdError: a name that no check has.
     """
     wanted, unwanted = list(ids), set(ignore)
-    for name in [*wanted, *unwanted]:
+    know(registry, [*wanted, *unwanted])
+    chosen = [registry.checks[name] for name in (wanted or registry.checks) if name not in unwanted]
+    return sorted(chosen, key=lambda check: (rank(check.layer), check.id))
+
+
+def know(registry: Registry, names: Iterable[str]) -> None:
+    """Make sure that each name is the id of a check.
+
+    Raises:
+        UnknownIdError: one is not.
+    """
+    for name in names:
         if name not in registry.checks:
             from difflib import get_close_matches  # noqa: PLC0415 (only on the way to an error)
 
             near = get_close_matches(name, registry.checks, 1, 0.5)
             raise UnknownIdError(f"no check {name!r}" + (f"; did you mean {near[0]}?" if near else "; see sparkdoctor list"))
-    chosen = [registry.checks[name] for name in (wanted or registry.checks) if name not in unwanted]
-    return sorted(chosen, key=lambda check: (rank(check.layer), check.id))
 
 
 def facts_of(checks: Iterable[Check], *, deep: bool) -> list[type[Fact]]:
@@ -110,7 +119,7 @@ def examine(machine: Machine, check: Check) -> Verdict:
     given: dict[str, Any] = {}
     for need in check.needs:
         value = _given(machine, need)
-        if isinstance(value, Missing) and not need.judges_absence:
+        if isinstance(value, Untaped) or (isinstance(value, Missing) and not need.judges_absence):
             status = Status.CRASHED if isinstance(value, Broken) else Status.SKIPPED
             return Verdict(status, value.reason)
         given[need.name] = value

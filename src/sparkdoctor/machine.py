@@ -2,7 +2,6 @@
 
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar, cast, dataclass_transform
 
@@ -13,7 +12,7 @@ from sparkdoctor.profiles import Profile
 
 
 @dataclass_transform(frozen_default=True)
-class Fact(ABC):
+class Fact:
     """Something true of a machine, read by `probe` and never changed.
 
     A subclass lists its fields as a dataclass does. It may be decorated as one, but need not: the two dozen of ours would
@@ -42,9 +41,9 @@ class Fact(ABC):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
     @classmethod
-    @abstractmethod
-    def probe(cls, machine: "Machine") -> Self | Missing:
-        """Read this fact. May raise `Unavailable` through `Machine.need`."""
+    def probe(cls, machine: "Machine") -> Self | Missing:  # noqa: ARG003
+        """Read this fact. Every subclass has its own; it may raise `Unavailable` through `Machine.need`."""
+        raise TypeError(f"the fact {cls.__name__} has no probe")
 
 
 F = TypeVar("F", bound=Fact)
@@ -108,7 +107,11 @@ class Machine:
     # --- facts
 
     def get(self, kind: type[F]) -> F | Missing:
-        """The fact, probed now if it was not yet; `Broken` where the probe failed or time ran out."""
+        """The fact, probed now if it was not yet; `Broken` where the probe failed or time ran out.
+
+        Raises:
+            Unavailable: in a probe, where the fact is not on the tape that is replayed.
+        """
         with self._lock:
             slot = self._slots.get(kind)
             mine = slot is None
@@ -119,9 +122,11 @@ class Machine:
         else:
             self._wait(kind, slot)
         value = slot.value
-        return (
-            cast("F | Missing", value) if value is not None else Broken(f"{kind.__name__}: not read within {self._timeout:g} s")
-        )
+        if value is None:
+            return Broken(f"{kind.__name__}: not read within {self._timeout:g} s")
+        if isinstance(value, Untaped) and getattr(self._local, "slot", None) is not None:
+            raise Unavailable(value)  # to a probe, what was not asked is not the same as what is not there
+        return cast("F | Missing", value)
 
     def need(self, kind: type[F]) -> F:
         """The fact, for another fact's probe.

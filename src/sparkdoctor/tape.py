@@ -35,6 +35,8 @@ class Recorder:
     def answer(self, question: Question, timeout: float) -> Any:
         """The other host's answer; the first answer to a question is the one that stays."""
         answer = self._host.answer(question, timeout)
+        if isinstance(answer, Untaped):
+            return answer
         with self._lock:
             return self._answers.setdefault(_key(question), (question, answer))[1]
 

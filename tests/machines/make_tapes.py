@@ -14,10 +14,9 @@ sys.path.insert(0, str(HERE.parent))
 
 from machines import parts, words  # noqa: E402
 from machines.parts import SITE, gb10, healthy_gb10, install_torch, install_triton, ngc_container, nvml, toolkit  # noqa: E402
-from world import World, examine, nvml_said  # noqa: E402
-
 from sparkdoctor.redact import Redactor  # noqa: E402
 from sparkdoctor.tape import Player, Recorder, parse  # noqa: E402
+from world import World, examine, nvml_said  # noqa: E402
 
 MACHINES: dict[str, Callable[[], World]] = {}
 PROFILES = {"gb200": "gb200"}
@@ -118,7 +117,13 @@ def gb10_driver_library_mismatch() -> World:
 def gb10_torn_update() -> World:
     """`apt upgrade` to 580.173.02 without its firmware: the module is loaded and the GPU does not start."""
     world = healthy_gb10()
-    parts.driver(world, "580.173.02", 13000, (("nvmlDeviceGetCount", None, 0),), built="dvs-builder@U22-A24-5-4")
+    parts.driver(
+        world,
+        "580.173.02",
+        13000,
+        (("nvmlDeviceGetCount", None, 0),),
+        built=("dvs-builder@U22-A24-5-4", "Tue Jun 23 08:34:19 UTC 2026"),
+    )
     world.itself["release"] = "6.17.0-1026-nvidia"
     world.files["/etc/dgx-release"] = words.DGX_RELEASE
     return world
@@ -131,7 +136,9 @@ def gb10_torn_update() -> World:
 def gb10_torch_cpu_wheel() -> World:
     """`pip install torch==2.9.1` on aarch64: a CPU build, and no Triton."""
     world = healthy_gb10()
-    install_torch(world, SITE, "2.9.1+cpu", None, "", 'triton==3.5.1; platform_system == "Linux" and platform_machine == "x86_64"')
+    install_torch(
+        world, SITE, "2.9.1+cpu", None, "", 'triton==3.5.1; platform_system == "Linux" and platform_machine == "x86_64"'
+    )
     parts.remove_triton(world)
     return world
 

@@ -47,6 +47,7 @@ def linux(machine: str, kernel: str, ubuntu: str, memory: str, *, cpus: int = 20
     group = "/sys/fs/cgroup/user.slice"
     world.files = {
         "/etc/os-release": words.OS_RELEASE.format(release=ubuntu),
+        "/usr/lib/python3.12/EXTERNALLY-MANAGED": "[externally-managed]\n",
         "/usr/include/python3.12/Python.h": "#ifndef Py_PYTHON_H\n",
         "/proc/meminfo": memory,
         "/proc/pressure/memory": words.PSI,
@@ -73,7 +74,8 @@ def spark_firmware(world: World) -> None:
         "000f:01:00.0": ("0x10de", "0x2e12", "0x030000"),
     }.items():
         world.files |= {
-            f"/sys/bus/pci/devices/{place}/{name}": f"{value}\n" for name, value in zip(("vendor", "device", "class"), ids, strict=True)
+            f"/sys/bus/pci/devices/{place}/{name}": f"{value}\n"
+            for name, value in zip(("vendor", "device", "class"), ids, strict=True)
         }
 
 
@@ -94,7 +96,6 @@ def gb10(version: str, memory: dict[str, Any] = NOT_SUPPORTED) -> tuple[tuple[st
         ("nvmlDeviceGetName", 0, "NVIDIA GB10"),
         ("nvmlDeviceGetCudaComputeCapability", 0, [12, 1]),
         ("nvmlDeviceGetMemoryInfo", 0, memory),
-        ("nvmlDeviceGetPowerManagementLimit", 0, NOT_SUPPORTED),
         ("nvmlDeviceGetGspFirmwareVersion", 0, version),
     )
 
@@ -116,11 +117,11 @@ def driver(
     version: str,
     cuda: int = 13000,
     devices: tuple[tuple[str, int | None, Any], ...] | None = None,
-    built: str = "dvs-builder@U22-I3-H10-02-1",
+    built: tuple[str, str] = ("dvs-builder@U22-I3-H10-02-1", "Tue Mar  3 19:08:06 UTC 2026"),
 ) -> None:
     """A driver that is loaded and installed; it sees a GB10 unless told otherwise."""
     world.files |= {
-        "/proc/driver/nvidia/version": words.NVRM.format(machine="aarch64", version=version, built=built),
+        "/proc/driver/nvidia/version": words.NVRM.format(machine="aarch64", version=version, built=built[0], date=built[1]),
         "/sys/module/nvidia/version": f"{version}\n",
         "/var/lib/dpkg/status": words.DPKG.format(branch=version[:3], version=version),
     }
@@ -134,7 +135,7 @@ def driver(
 def assembler(version: str) -> Program:
     """A ptxas that knows the names which CUDA 12.8, 12.9 and 13.0 know."""
 
-    def program(argv: list[str], options: dict[str, Any]) -> Ran:  # noqa: ARG001
+    def program(argv: list[str], options: dict[str, Any]) -> Ran:
         if argv[1:] == ["--version"]:
             return ran(words.PTXAS[version])
         name = argv[1].removeprefix("-arch=")
@@ -147,13 +148,16 @@ def assembler(version: str) -> Program:
 def compiler(version: str) -> Program:
     """An nvcc that makes plans."""
 
-    def program(argv: list[str], options: dict[str, Any]) -> Ran:  # noqa: ARG001
+    def program(argv: list[str], options: dict[str, Any]) -> Ran:
         if argv[1:] == ["--version"]:
             return ran(words.NVCC[version])
         name = argv[2].removeprefix("-gencode=arch=").partition(",")[0]
         if version.startswith("12.8") and name in ("compute_121", "compute_103"):
             return ran(stderr=words.NVCC_REFUSES.format(name), code=1)
-        return ran(stderr=words.NVCC_PLAN.format(here=argv[0].rpartition("/")[0]))
+        major, minor, build = version.split(".")
+        return ran(
+            stderr=words.NVCC_PLAN.format(here=argv[0].rpartition("/")[0], arch=name[8:], major=major, minor=minor, build=build)
+        )
 
     return program
 
@@ -184,7 +188,9 @@ def install_torch(world: World, site: str, version: str, cuda: str | None, arche
         f"{site}/torch/lib/libtorch_python.so": elf(str(world.itself["machine"]), "sm_", arches),
     }
     release = version.partition("+")[0]
-    wanted = f'Requires-Dist: {wants}; platform_system == "Linux"\n' if wants and ";" not in wants else f"Requires-Dist: {wants}\n"
+    wanted = (
+        f'Requires-Dist: {wants}; platform_system == "Linux"\n' if wants and ";" not in wants else f"Requires-Dist: {wants}\n"
+    )
     for path in [path for path in world.files if path.startswith(f"{site}/torch-")]:
         del world.files[path]
     install(world, site, "torch", release, words.TORCH_METADATA.format(version=release, wants=wanted if wants else ""))
@@ -265,7 +271,10 @@ def gb200() -> World:
     tray: list[tuple[str, int | None, Any]] = [("nvmlDeviceGetCount", None, 4)]
     for index in range(4):
         tray += [(name, index, answer) for name, _, answer in gb10("580.126.20", own)[1:]]
-    said = {"nvmlDeviceGetName": "NVIDIA GB200", "nvmlDeviceGetCudaComputeCapability": [10, 0], "nvmlDeviceGetPowerManagementLimit": 1200000}
+    said = {
+        "nvmlDeviceGetName": "NVIDIA GB200",
+        "nvmlDeviceGetCudaComputeCapability": [10, 0],
+    }
     driver(world, "580.126.20", devices=tuple((name, index, said.get(name, answer)) for name, index, answer in tray))
     world.devices |= {f"/dev/nvidia{index}" for index in range(4)}
     toolkit(world, "13.0.88")
@@ -279,7 +288,12 @@ def x86_laptop() -> World:
     """A ThinkPad with nothing of NVIDIA's in it and no PyTorch."""
     memory = meminfo(32705000, 27262976, 30408704, swap=(8388604, 8388604), cached=3600000)
     world = linux("x86_64", "6.14.0-29-generic", "24.04.3", memory, cpus=8)
-    dmi = {"sys_vendor": "LENOVO", "product_name": "20L9CTO1WW", "product_family": "ThinkPad T580", "product_version": "ThinkPad T580"}
+    dmi = {
+        "sys_vendor": "LENOVO",
+        "product_name": "20L9CTO1WW",
+        "product_family": "ThinkPad T580",
+        "product_version": "ThinkPad T580",
+    }
     world.files |= {f"/sys/class/dmi/id/{name}": f"{value}\n" for name, value in dmi.items()}
     graphics = {"vendor": "0x8086", "device": "0x5917", "class": "0x030000"}
     world.files |= {f"/sys/bus/pci/devices/0000:00:02.0/{name}": f"{value}\n" for name, value in graphics.items()}

@@ -67,8 +67,11 @@ NVCC_PLAN = """\
 #$ LIBRARIES=  "-L{here}/../targets/sbsa-linux/lib/stubs" "-L{here}/../targets/sbsa-linux/lib"
 #$ CUDAFE_FLAGS=
 #$ PTXAS_FLAGS=
+#$ gcc -D__CUDA_ARCH_LIST__={arch}0 -E -x c++ -D__CUDACC__ -D__NVCC__  "-I{here}/../targets/sbsa-linux/include"    \
+-D__CUDACC_VER_MAJOR__={major} -D__CUDACC_VER_MINOR__={minor} -D__CUDACC_VER_BUILD__={build} \
+-D__CUDA_API_VER_MAJOR__={major} -D__CUDA_API_VER_MINOR__={minor} -include "cuda_runtime.h" -m64 "/proc/self/fd/3"\x20
 """
-"""The settings at the head of what `nvcc --dryrun` writes to stderr; the commands after them are left out."""
+"""What `nvcc --dryrun` writes to stderr: its settings and a part of the first command; the other commands are left out."""
 
 GCC = """\
 {} (Ubuntu 13.3.0-6ubuntu2~24.04.1) 13.3.0
@@ -165,7 +168,7 @@ DGX_OTA_DATE="{date}"
 """
 
 NVRM = """\
-NVRM version: NVIDIA UNIX Open Kernel Module for {machine}  {version}  Release Build  ({built})
+NVRM version: NVIDIA UNIX Open Kernel Module for {machine}  {version}  Release Build  ({built})  {date}
 GCC version:  gcc version 13.3.0 (Ubuntu 13.3.0-6ubuntu2~24.04.1)\x20
 """
 DPKG = """\

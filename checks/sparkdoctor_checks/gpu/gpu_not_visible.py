@@ -2,13 +2,19 @@
 
 from sparkdoctor.facts import Container, Devices, Driver, Gpu, Nvml
 from sparkdoctor.plugin import Broken, Missing, Verdict, check, fail, ok, skip
+from sparkdoctor.profiles import Profile
 
 _XID = "`sudo dmesg | grep -E 'NVRM|Xid'` then shows `RmInitAdapter failed!` or `GSP_INIT_DONE`"
 
 
 @check
 def gpu_not_visible(
-    gpu: Gpu | Missing, nvml: Nvml | Missing, driver: Driver | Missing, devices: Devices, container: Container
+    gpu: Gpu | Missing,
+    nvml: Nvml | Missing,
+    driver: Driver | Missing,
+    devices: Devices,
+    container: Container,
+    profile: Profile,
 ) -> Verdict:
     """A GPU can be seen.
 
@@ -22,22 +28,7 @@ def gpu_not_visible(
     - CUDA C++ Programming Guide, "CUDA Environment Variables"
     """
     if not isinstance(gpu, Missing):
-        if devices.hidden_by and devices.hidden_by.startswith("CUDA"):
-            return fail(
-                f"{devices.hidden_by} hides every GPU from CUDA programs, though the driver sees {gpu.name}",
-                observed=devices.hidden_by,
-                remedy="Unset the variable.",
-                command="unset CUDA_VISIBLE_DEVICES",
-            )
-        if "nvidia0" in devices.nodes and "nvidia-uvm" not in devices.nodes:
-            return fail(
-                f"{gpu.name} can be seen but /dev/nvidia-uvm is missing: CUDA cannot start without it",
-                observed=f"/dev: {' '.join(devices.nodes)}",
-                remedy="Create the device node (in a container: give it --gpus all, or --device /dev/nvidia-uvm).",
-                command="sudo nvidia-modprobe -u -c=0",
-                needs_root=True,
-            )
-        return ok(_seen(gpu), observed=gpu.name)
+        return _visible(gpu, devices)
     if isinstance(driver, Missing):
         return skip(driver.reason)
     if driver.mismatch:
@@ -70,9 +61,40 @@ def gpu_not_visible(
             needs_root=True,
             needs_reboot=True,
         )
+    if profile.driver and driver.version and driver.version not in profile.driver:
+        return fail(
+            f"driver {driver.version} is too old to know this GPU, and shows none",
+            expected=str(profile.driver),
+            observed=driver.version,
+            evidence=evidence,
+            remedy="Update the driver, see driver-too-old.",
+            command="sudo apt update && sudo apt dist-upgrade && sudo reboot",
+            needs_root=True,
+            needs_reboot=True,
+        )
     if devices.nodes or devices.pci or driver.loaded:
         return _did_not_come_up(gpu, nvml, driver, evidence)
     return fail(gpu.reason, evidence=evidence, remedy="Install the driver, see driver-missing.")
+
+
+def _visible(gpu: Gpu, devices: Devices) -> Verdict:
+    """A GPU that the driver shows may still be out of CUDA's reach."""
+    if devices.hidden_by and devices.hidden_by.startswith("CUDA"):
+        return fail(
+            f"{devices.hidden_by} hides every GPU from CUDA programs, though the driver sees {gpu.name}",
+            observed=devices.hidden_by,
+            remedy="Unset the variable.",
+            command="unset CUDA_VISIBLE_DEVICES",
+        )
+    if "nvidia0" in devices.nodes and "nvidia-uvm" not in devices.nodes:
+        return fail(
+            f"{gpu.name} can be seen but /dev/nvidia-uvm is missing: CUDA cannot start without it",
+            observed=f"/dev: {' '.join(devices.nodes)}",
+            remedy="Create the device node (in a container: give it --gpus all, or --device /dev/nvidia-uvm).",
+            command="sudo nvidia-modprobe -u -c=0",
+            needs_root=True,
+        )
+    return ok(_seen(gpu), observed=gpu.name)
 
 
 def _seen(gpu: Gpu) -> str:

@@ -12,18 +12,18 @@ def reboot_pending(driver: Driver) -> Verdict:
     with `Driver/library version mismatch`, and a new kernel may find no module. Nothing needs to be reinstalled.
 
     Sources:
-    - NVCheckup's specification: /sys/module/nvidia/version against dpkg
+    - thatcooperguy/NVCheckup: /sys/module/nvidia/version against dpkg, driver against GSP firmware
     - hasso5703/dgx-spark-qwen38, doctor
     """
-    said = {"loaded": driver.loaded, "library": driver.library, "installed": driver.installed}
+    said = {"loaded": driver.loaded, "library": driver.library, "installed": driver.installed, "firmware": driver.firmware}
     versions = {name: version for name, version in said.items() if version}
     shown = ", ".join(f"{name} {version}" for name, version in versions.items())
     if driver.loaded and len(set(versions.values())) > 1:
         return fail(
             f"the driver was updated and this machine has not been restarted since: {shown}",
-            expected=driver.installed or driver.library,
+            expected=driver.installed or driver.library or driver.firmware,
             observed=driver.loaded,
-            evidence=(f"loaded kernel module: {driver.loaded}", f"library: {driver.library}", f"package: {driver.installed}"),
+            evidence=tuple(f"{name}: {version}" for name, version in versions.items()),
             remedy="Restart the machine (a container: restart the container once the host has been).",
             command="sudo reboot",
             needs_root=True,

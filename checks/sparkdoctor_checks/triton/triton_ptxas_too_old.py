@@ -38,7 +38,7 @@ def triton_ptxas_too_old(
             command=command,
         )
     words = found.refusals[name]
-    whose = f"{tool.knob}" if triton.overridden[wanted.number] else "bundled"
+    whose = triton.tools[wanted.number].knob if triton.overridden[wanted.number] else "bundled"
     if words:
         return fail(
             f"Triton {triton.version} uses ptxas {found.version} ({whose}), which cannot assemble {name}",

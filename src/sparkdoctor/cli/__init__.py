@@ -118,9 +118,10 @@ def _write(stream: Any, text: str) -> None:
 def _quiet_exit() -> None:
     """What is left in a closed pipe's buffer must not complain when Python ends."""
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except (OSError, ValueError):
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -7,7 +7,7 @@ import click
 
 from sparkdoctor import doctor
 from sparkdoctor.cli import NO_VERDICT, Broke, emit
-from sparkdoctor.cli.options import complete_ids, examination, find_python, load_profile, seconds
+from sparkdoctor.cli.options import complete_ids, examination, find_python, know_severities, load_profile, seconds
 from sparkdoctor.host import Host, LocalHost
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Report
@@ -45,6 +45,7 @@ def command(ids: tuple[str, ...], ignore: tuple[str, ...], form: str, output: st
     # What takes longest is begun first: plugins and the renderer are loaded while the answers come in.
     machine.start(doctor.HEADER)
     registry = Registry.load()
+    know_severities(registry, profile)
     try:
         checks = doctor.select(registry, ids, ignore)
     except doctor.UnknownIdError as error:

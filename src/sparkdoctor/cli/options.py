@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sparkdoctor import profiles
+from sparkdoctor import doctor, profiles
 from sparkdoctor.registry import Registry
 
 QUICK_SECONDS, DEEP_SECONDS = 10.0, 300.0
@@ -41,6 +41,14 @@ def load_profile(name: str) -> profiles.Profile:
         return profiles.load(name)
     except profiles.ProfileError as error:
         raise click.UsageError(str(error)) from None
+
+
+def know_severities(registry: Registry, profile: profiles.Profile) -> None:
+    """A usage error where the profile sets the severity of a check that there is not."""
+    try:
+        doctor.know(registry, profile.severity)
+    except doctor.UnknownIdError as error:
+        raise click.UsageError(f"profile {profile.name}: severity: {error}") from None
 
 
 def find_python(path: str | None) -> str | None:

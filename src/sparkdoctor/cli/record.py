@@ -6,7 +6,7 @@ import click
 
 from sparkdoctor import doctor
 from sparkdoctor.cli import Broke, emit, say
-from sparkdoctor.cli.options import examination, find_python, load_profile, seconds
+from sparkdoctor.cli.options import examination, find_python, know_severities, load_profile, seconds
 from sparkdoctor.host import LocalHost
 from sparkdoctor.machine import Machine
 from sparkdoctor.redact import Redactor
@@ -26,6 +26,7 @@ def command(file: str, profile: str, python: str | None, deep: bool, timeout: fl
     """
     rules = load_profile(profile)
     registry = Registry.load()
+    know_severities(registry, rules)
     recorder = Recorder(LocalHost(find_python(python)))
     machine = Machine(recorder, rules, timeout=seconds(timeout, deep=deep))
     report = doctor.diagnose(machine, registry, doctor.select(registry), deep=deep)

@@ -76,8 +76,8 @@ def locate(groups: str, mounts: str, controller: str) -> Group | None:
 
 def _below(path: str, root: str) -> str:
     """A group's path below its mount; the mount itself where the group lies outside of what is mounted."""
-    if root != "/" and (path == root or path.startswith(root + "/")):
-        path = path[len(root) :]
+    if root != "/":
+        path = path[len(root) :] if path == root or path.startswith(root + "/") else ""
     return "" if path == "/" or path.startswith("/..") else path.rstrip("/")
 
 

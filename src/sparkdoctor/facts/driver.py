@@ -15,15 +15,16 @@ _VERSION = r"\d{3}\.\d+(?:\.\d+)?"
 class Driver(Fact):
     """Versions by where they were read: `loaded` kernel module, `library` libnvidia-ml.so.1, `installed` package.
 
-    `cuda` is the newest CUDA version that the driver runs, such as (13, 0). `open_module` is None where nobody said.
+    `firmware` is what the GPU's own processor (GSP) runs. `cuda` is the newest CUDA version that the driver runs, such as
+    (13, 0). `mismatch`: NVML refused, since library and kernel module differ.
     """
 
     loaded: str | None
     library: str | None
     installed: str | None
+    firmware: str | None
     cuda: tuple[int, int] | None
     mismatch: bool
-    open_module: bool | None
 
     @property
     def version(self) -> str | None:
@@ -47,9 +48,9 @@ class Driver(Fact):
             loaded=loaded,
             library=library,
             installed=None if machine.need(Container) else installed_version(machine),
+            firmware=parse_version(said.text("nvmlDeviceGetGspFirmwareVersion[0]")),
             cuda=cuda_version(said.number("nvmlSystemGetCudaDriverVersion")),
             mismatch=refusal is not None and refusal.code == VERSION_MISMATCH,
-            open_module="Open Kernel Module" in banner if isinstance(banner, str) else None,
         )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from posixpath import dirname
+from types import MappingProxyType
 from typing import Self
 
 from sparkdoctor.facts import ptxas
@@ -18,25 +19,34 @@ class CudaHome(Fact):
     """Where builds look for the CUDA toolkit, and why there.
 
     `variable` is the variable that says so, or None; `home` the directory, or None where there is nowhere to look;
-    `on_path` the nvcc that PATH finds, with its version.
+    `on_path` the nvcc that PATH finds, with its version; `installed` the toolkits in /usr/local, by their release.
     """
 
     variable: str | None
     home: str | None
     on_path: str | None
     on_path_version: str | None
+    installed: Mapping[tuple[int, int], str] = MappingProxyType({})
+
+    def newest(self, at_least: tuple[int, int], below: tuple[int, int] = (1000, 0)) -> str | None:
+        """The newest installed toolkit of at least one release and below another, or None."""
+        return next(
+            (self.installed[release] for release in sorted(self.installed, reverse=True) if at_least <= release < below), None
+        )
 
     @classmethod
     def probe(cls, machine: Machine) -> Self:
         """Do what `_find_cuda_home` in torch/utils/cpp_extension.py does."""
         on_path = machine.which("nvcc")
+        names = machine.entries("/usr/local")
+        installed = toolkits(() if isinstance(names, Missing) else names)
         for variable in ("CUDA_HOME", "CUDA_PATH"):
             if home := machine.env(variable):
-                return cls(variable, home, on_path, _version(machine, on_path) if on_path else None)
+                return cls(variable, home, on_path, _version(machine, on_path) if on_path else None, installed)
         if on_path:
-            return cls(None, dirname(dirname(on_path)), on_path, None)
+            return cls(None, dirname(dirname(on_path)), on_path, None, installed)
         default = "/usr/local/cuda"
-        return cls(None, None if isinstance(machine.stat(default), Missing) else default, None, None)
+        return cls(None, None if isinstance(machine.stat(default), Missing) else default, None, None, installed)
 
 
 class Nvcc(Fact):
@@ -83,6 +93,12 @@ class Nvcc(Fact):
                 why = f": {said.last_words}" if said.last_words else ""
                 return Broken(f"{path} {said.ended} and names no version{why}")
         return cls(path, version, refusals, _lacks(machine, plan))
+
+
+def toolkits(names: tuple[str, ...]) -> dict[tuple[int, int], str]:
+    """The toolkits among the names in /usr/local: `cuda-13.0`."""
+    found = (re.fullmatch(r"cuda-(\d{1,3})\.(\d{1,2})", name) for name in names)
+    return {(int(match[1]), int(match[2])): f"/usr/local/{match[0]}" for match in found if match}
 
 
 def _version(machine: Machine, path: str) -> str | None:

@@ -119,7 +119,7 @@ def release_of(version: str) -> tuple[int, ...]:
 
 
 def _by_version(version: str, number: int) -> tuple[bool, str]:
-    release = release_of(version)[:2] or (3, 6)
+    release: tuple[int, ...] = release_of(version)[:2] or (3, 6)
     if release == (3, 3):
         return number >= 100, UNSETTABLE  # noqa: PLR2004
     return release >= (3, 6) and number >= (90 if release >= (3, 9) else 100), BLACKWELL

@@ -83,7 +83,6 @@ def main():
             "nvmlDeviceGetName",
             "nvmlDeviceGetCudaComputeCapability",
             "nvmlDeviceGetMemoryInfo",
-            "nvmlDeviceGetPowerManagementLimit",
             "nvmlDeviceGetGspFirmwareVersion",
         ):
             ask(name, getattr(pynvml, name, None) or missing(name), handle, device=index)

@@ -1,0 +1,277 @@
+"""The published schemas: what we print and play is what they say."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from sparkdoctor import doctor, profiles, tape
+from sparkdoctor.machine import Machine
+from sparkdoctor.model import Report, Result, Status, Verdict, fail, ok, skip, warn
+from sparkdoctor.registry import Registry
+from sparkdoctor.render import json as json_render
+
+ROOT = Path(__file__).parent.parent
+TAPES = sorted((ROOT / "tests" / "machines").glob("*.tape.json"))
+REGISTRY = Registry.load()
+
+
+def validator(name: str) -> Draft202012Validator:
+    schema = json.loads((ROOT / "docs" / f"{name}.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+REPORT, TAPE = validator("report"), validator("tape")
+
+
+def errors(schema: Draft202012Validator, value: Any) -> list[str]:
+    return [f"{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}" for error in schema.iter_errors(value)]
+
+
+def synthetic() -> Report:
+    verdicts = {
+        "all-well": ok("well", expected=">=1", observed="2", evidence=("seen",)),
+        "bent": warn("bent", remedy="Do this.", command="true", needs_root=True),
+        "broken": fail("broken", remedy="Do that.", needs_reboot=True, evidence=("a", "b")),
+        "passed-over": skip("not here"),
+        "fell-over": Verdict(Status.CRASHED, "boom"),
+    }
+    results = tuple(Result(name, "machine", name, verdict, ("mend",), 0.001) for name, verdict in verdicts.items())
+    machine: dict[str, str | int | float | None] = dict.fromkeys(
+        ("name", "gpu", "compute_capability", "driver", "cuda", "nvcc", "torch", "triton", "arch", "cpus", "kernel", "os")
+    )
+    machine |= {"gpus": 0, "memory_gib": None, "memory_available_gib": None, "memory_limit_gib": None, "dgx_os": None}
+    return Report("0.1.0", "dgx-spark", False, {"path": None, "why": "none", "version": None}, {**machine, "container": None}, results, 0.1)
+
+
+def rendered(report: Report) -> Any:
+    return json.loads(json_render.render(report, verbose=False, to_file=True))
+
+
+# --- reports
+
+
+@pytest.mark.parametrize("path", TAPES, ids=lambda path: path.name.partition(".")[0])
+def test_the_report_of_every_tape_is_valid(path: Path) -> None:
+    played = tape.load(str(path))
+    checks = doctor.select(REGISTRY)
+    for profile in dict.fromkeys((played["profile"], *profiles.builtin())):
+        report = doctor.diagnose(Machine(tape.Player(played), profiles.load(profile)), REGISTRY, checks)
+        assert errors(REPORT, rendered(report)) == []
+
+
+def test_a_report_with_every_status_is_valid() -> None:
+    assert {result["status"] for result in rendered(synthetic())["results"]} == {"ok", "warning", "failed", "skipped", "crashed"}
+    assert errors(REPORT, rendered(synthetic())) == []
+
+
+def test_a_report_of_nothing_is_valid() -> None:
+    empty = synthetic()._replace(results=())
+    assert rendered(empty)["verdict"] == "unknown"
+    assert errors(REPORT, rendered(empty)) == []
+
+
+def test_the_report_of_a_machine_that_says_nothing_is_valid() -> None:
+    silent = tape.Player({"answers": []})
+    report = doctor.diagnose(Machine(silent, profiles.load("dgx-spark")), REGISTRY, doctor.select(REGISTRY))
+    assert errors(REPORT, rendered(report)) == []
+
+
+def test_the_machine_may_grow() -> None:
+    document = rendered(synthetic())
+    document["machine"] |= {"bios": "5.36", "fans": 2, "room": None}
+    assert errors(REPORT, document) == []
+
+
+def _set(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    changed = copy.deepcopy(document)
+    place = changed
+    for step in path[:-1]:
+        place = place[step]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("schema",), "sparkdoctor.report/2"),
+        (("verdict",), "fine"),
+        (("verdict",), "crashed"),
+        (("extra",), 1),
+        (("deep",), "no"),
+        (("seconds",), -1),
+        (("seconds",), ...),
+        (("summary", "ok"), ...),
+        (("summary", "passed"), 1),
+        (("machine", "gpus"), "1"),
+        (("machine", "more"), {}),
+        (("machine", "more"), True),
+        (("machine", "compute_capability"), 12.1),
+        (("machine", "name"), ...),
+        (("python", "path"), 1),
+        (("python", "extra"), "x"),
+        (("results", 0, "status"), "passed"),
+        (("results", 0, "extra"), 1),
+        (("results", 0, "evidence"), None),
+        (("results", 0, "evidence"), [1]),
+        (("results", 0, "fixes"), None),
+        (("results", 0, "remedy"), {"text": "An ok needs none.", "command": None, "needs_root": False, "needs_reboot": False}),
+        (("results", 1, "remedy", "needs_root"), ...),
+        (("results", 1, "remedy", "extra"), 1),
+        (("results", 1, "remedy"), "Do this."),
+        (("results", 1, "id"), ""),
+    ],
+)
+def test_what_no_report_looks_like_is_invalid(path: tuple[Any, ...], value: Any) -> None:
+    assert errors(REPORT, _set(rendered(synthetic()), path, value))
+
+
+def test_every_status_and_every_key_of_a_report_stands_in_the_schema() -> None:
+    schema: Any = REPORT.schema
+    assert schema["$defs"]["result"]["properties"]["status"]["enum"] == [str(status) for status in Status]
+    assert set(schema["properties"]) == set(rendered(synthetic()))
+    assert set(schema["$defs"]["result"]["properties"]) == set(rendered(synthetic())["results"][0])
+    report = doctor.diagnose(Machine(tape.Player({"answers": []}), profiles.load("dgx-spark")), REGISTRY, [])
+    assert set(schema["properties"]["machine"]["properties"]) >= set(report.machine)
+
+
+def test_what_the_schemas_say_is_described() -> None:
+    for schema in (REPORT.schema, TAPE.schema):
+        assert isinstance(schema, dict)
+        assert all(description.endswith(".") for description in descriptions(schema["properties"]))
+        assert schema["description"]
+
+
+def descriptions(properties: dict[str, Any]) -> list[str]:
+    return [value["description"] for value in properties.values() if isinstance(value, dict)]
+
+
+# --- tapes
+
+
+@pytest.mark.parametrize("path", TAPES, ids=lambda path: path.name.partition(".")[0])
+def test_every_tape_is_valid(path: Path) -> None:
+    assert errors(TAPE, json.loads(path.read_text())) == []
+
+
+def test_the_schema_knows_every_kind_of_question() -> None:
+    schema: Any = TAPE.schema
+    assert schema["$defs"]["entry"]["oneOf"][2]["properties"]["ask"]["enum"] == list(tape._SHAPES)
+
+
+KINDS = tuple(tape._SHAPES)
+# JSON Schema takes 1.0 for a whole number and `tape.parse` does not: no such number here.
+SCALARS: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 3),
+    st.sampled_from([1 << 31, -(1 << 31), (1 << 31) - 1, 1 - (1 << 31), 1 << 63, (1 << 63) - 1, -1, 0.5]),
+    st.text(max_size=3),
+    st.sampled_from(["", "00", "7f45", "7F45", "abc", "ab\n", "\n", "zz"]),
+)
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+COUNTS = st.integers(0, 9) | SCALARS
+LIMITS = st.lists(st.none() | COUNTS, min_size=2, max_size=2) | ANYTHING
+
+
+def members(names: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({name: values for name in names.split()})
+
+
+RAN = st.fixed_dictionaries({"code": st.none() | COUNTS, "stdout": st.text(max_size=3) | SCALARS, "stderr": st.text(max_size=3)})
+RIGHT: dict[str, st.SearchStrategy[Any]] = {
+    "stat": st.builds(
+        lambda *parts: {name: value for part in parts for name, value in part.items()},
+        members("kind real", st.text(max_size=3)),
+        members("size mode", COUNTS),
+        members("readable writable executable", st.booleans()),
+    ),
+    "space": members("total free device", COUNTS),
+    "limits": members("stack memlock nofile", LIMITS),
+    "self": st.builds(
+        lambda *parts: {name: value for part in parts for name, value in part.items()},
+        members("sysname release machine cwd executable", st.text(max_size=3)),
+        members("page_size cpus usable_cpus uid", COUNTS),
+        members("path", st.lists(st.text(max_size=3), max_size=2)),
+        members("patient_python", st.none() | st.text(max_size=3)),
+    ),
+    "run": RAN,
+    "script": RAN,
+    "nvml": RAN,
+}
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> Any:
+    ask = draw(st.sampled_from(KINDS))
+    usual = RIGHT.get(ask, st.text(max_size=4) | st.lists(st.text(max_size=3), max_size=2) | st.none())
+    answer = draw(usual)
+    if isinstance(answer, dict) and draw(st.integers(0, 4)) == 0:
+        if draw(st.booleans()):
+            del answer[draw(st.sampled_from(sorted(answer)))]
+        else:
+            answer[draw(st.sampled_from(["extra", *answer]))] = draw(ANYTHING)
+    entry: dict[str, Any] = {"ask": ask, "args": draw(st.lists(SCALARS, max_size=2)), "answer": answer}
+    match draw(st.integers(0, 14)):
+        case 0:
+            del entry[draw(st.sampled_from(sorted(entry)))]
+        case 1:
+            entry[draw(st.sampled_from(["ask", "args", "answer", "missing", "broken", "more"]))] = draw(ANYTHING)
+        case 2:
+            del entry["answer"]
+            entry[draw(st.sampled_from(["missing", "broken"]))] = draw(st.text(max_size=4))
+        case 3:
+            return draw(ANYTHING)
+    return entry
+
+
+@st.composite
+def tapes(draw: st.DrawFn) -> Any:
+    found: dict[str, Any] = {"schema": tape.SCHEMA, "answers": draw(st.lists(entries(), max_size=3))}
+    match draw(st.integers(0, 19)):
+        case 0:
+            del found[draw(st.sampled_from(sorted(found)))]
+        case 1:
+            found[draw(st.sampled_from(["schema", "answers", "deep", "notes", "more"]))] = draw(ANYTHING)
+        case 2:
+            return draw(ANYTHING)
+    return found
+
+
+@given(tapes())
+def test_schema_and_loader_agree_about_every_tape(value: Any) -> None:
+    complaints = errors(TAPE, value)
+    try:
+        tape.parse(json.dumps(value).encode())
+    except tape.TapeError as error:
+        assert complaints, f"only tape.parse refuses it: {error}"
+    else:
+        assert complaints == [], "only the schema refuses it"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+def test_schema_and_loader_agree_about_every_kind_of_answer(kind: str, data: st.DataObject) -> None:
+    answer = data.draw(RIGHT.get(kind, ANYTHING) | ANYTHING)
+    value = {"schema": tape.SCHEMA, "answers": [{"ask": kind, "args": [], "answer": answer}]}
+    complaints = errors(TAPE, value)
+    try:
+        tape.parse(json.dumps(value).encode())
+    except tape.TapeError as error:
+        assert complaints, f"only tape.parse refuses it: {error}"
+    else:
+        assert complaints == [], "only the schema refuses it"
