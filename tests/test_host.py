@@ -260,6 +260,14 @@ def test_a_library_whose_headers_lie_does_no_harm(  # noqa: PLR0917
         assert isinstance(answer, list | Missing)
 
 
+def test_a_section_that_reaches_beyond_the_file_ends_with_the_file(tmp_path: Path) -> None:
+    head = b"\x7fELF\x02\x01" + bytes(34) + struct.pack("<Q10xHHH", 64, 64, 2, 0)
+    names = struct.pack("<I20xQQ24x", 3, 192, 4)
+    lies = struct.pack("<I20xQQ24x", 0, 192, 1 << 62)
+    (tmp_path / "library.so").write_bytes(head + names + lies + b".x\0\0sm_120\0")
+    assert ask("records", str(tmp_path / "library.so"), "sm_", "\0", ".x") == ["sm_120"]
+
+
 # --- commands
 
 

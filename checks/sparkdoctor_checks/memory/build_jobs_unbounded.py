@@ -36,6 +36,8 @@ def build_jobs_unbounded(build: BuildSettings, memory: Memory, cgroup: Cgroup | 
         f"{who}: {jobs} of {per_job}{need} do not fit into {gib(free)}",
         expected=f"<={fitting} jobs",
         observed=jobs,
-        remedy=f"Bound the jobs to {fitting} before you build anything.",
+        remedy=f"Bound the jobs to {fitting} before you build anything."
+        if free >= build.bytes_per_job
+        else "Free memory first: one job alone does not fit.",
         command=f"export MAX_JOBS={fitting}",
     )

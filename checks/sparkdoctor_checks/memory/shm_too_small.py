@@ -32,7 +32,8 @@ def shm_too_small(shm: SharedMemory | Missing, container: Container, profile: Pr
         )
     if shm.total < wanted * GIB:
         return fail(
-            f"/dev/shm has {gib(shm.total)}" + (", docker's default" if container and shm.total == 64 << 20 else ""),
+            f"/dev/shm has {gib(shm.total)}"
+            + (", what container engines give by default" if container and shm.total <= 64 << 20 else ""),
             expected=expected,
             observed=gib(shm.total),
             remedy=remedy,

@@ -45,7 +45,8 @@ def ninja_jobs(max_jobs: str | None, cpus: int) -> int | None:
     """How many compilers ninja starts at once, None for no bound.
 
     Sources: torch.utils.cpp_extension passes MAX_JOBS on as `-j` if it is all digits; ninja takes `-j 0` as infinity
-    and else guesses 2, 3 or processors + 2.
+    and else guesses 2, 3 or processors + 2. A container's CPU quota is not counted: ninja reads it on cgroup v2 only from
+    1.13 on, and not from a parent group (ninja-build/ninja #2591, #2805).
     """
     if max_jobs is not None and max_jobs.isascii() and max_jobs.isdigit():
         return int(max_jobs) or None

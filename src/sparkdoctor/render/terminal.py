@@ -47,11 +47,11 @@ class _Page:
         self._console = console
         self._lines: list[Text] = []
 
-    def add(self, text: Text, indent: int = 0) -> None:
-        """A paragraph."""
-        for line in text.wrap(self._console, max(20, self._console.width - indent)):
+    def add(self, text: Text, indent: int = 0, bar: str = "") -> None:
+        """A paragraph, with a bar before each of its lines where it is a quotation."""
+        for line in text.wrap(self._console, max(20, self._console.width - indent - len(bar))):
             line.rstrip()
-            self._lines.append(Text.assemble(" " * indent, line))
+            self._lines.append(Text.assemble(" " * indent, (bar, "dim"), line))
 
     def blank(self) -> None:
         """An empty line."""
@@ -88,7 +88,7 @@ def _problem(page: _Page, result: Result) -> None:
     if verdict.expected or verdict.observed:
         page.add(Text(_clip(f"expected {verdict.expected or '?'}, observed {verdict.observed or '?'}"), "dim"), _INDENT)
     for line in verdict.evidence[:_EVIDENCE_LINES]:
-        page.add(Text(f"│ {_clip(line)}", "dim"), _INDENT)
+        page.add(Text(_clip(line), "dim"), _INDENT, bar="│ ")
     if remedy := verdict.remedy:
         needs = " and ".join(word for word, needed in (("root", remedy.needs_root), ("a restart", remedy.needs_reboot)) if needed)
         page.add(Text.assemble(("→ ", "bold"), printable(remedy.text), (f" (needs {needs})" if needs else "", "dim")), _INDENT)
