@@ -41,7 +41,9 @@ def document(ended: Ended) -> dict[str, Any]:
 
 def results(ended: Ended) -> list[tuple[str, str, str]]:
     """Ids, statuses, and summaries without their numbers: how much memory is free differs from one moment to the next."""
-    return [(result["id"], result["status"], re.sub(r"\d+(\.\d+)?", "#", result["summary"])) for result in document(ended)["results"]]
+    return [
+        (result["id"], result["status"], re.sub(r"\d+(\.\d+)?", "#", result["summary"])) for result in document(ended)["results"]
+    ]
 
 
 def one_line(ended: Ended) -> str:
@@ -171,7 +173,9 @@ def test_wrong_usage(env: dict[str, str], tmp_path: Path, args: tuple[str, ...])
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("args", [("check", "torch-missin"), ("check", "--ignore", "torch-missin"), ("explain", "torch-missin")], ids=" ".join)
+@pytest.mark.parametrize(
+    "args", [("check", "torch-missin"), ("check", "--ignore", "torch-missin"), ("explain", "torch-missin")], ids=" ".join
+)
 def test_an_unknown_id_suggests_the_nearest(env: dict[str, str], args: tuple[str, ...]) -> None:
     assert "did you mean torch-missing?" in one_line(run(env, *args))
 
@@ -204,7 +208,18 @@ def deep_ids() -> set[str]:
 def test_the_json_report_has_exactly_the_keys_of_the_contract(env: dict[str, str]) -> None:
     ended = run(env, "check", "--format", "json")
     report = document(ended)
-    assert list(report) == ["schema", "version", "profile", "deep", "verdict", "python", "machine", "summary", "seconds", "results"]
+    assert list(report) == [
+        "schema",
+        "version",
+        "profile",
+        "deep",
+        "verdict",
+        "python",
+        "machine",
+        "summary",
+        "seconds",
+        "results",
+    ]
     assert (report["schema"], report["version"], report["profile"]) == ("sparkdoctor.report/1", __version__, "dgx-spark")
     assert report["deep"] is False
     assert report["verdict"] in ("ok", "warning", "failed", "unknown")
@@ -383,14 +398,19 @@ def test_a_broken_profile_is_told_with_line_and_key(env: dict[str, str], tmp_pat
         assert words in said
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[" * 100_000, b"schema = 1", b'schema = "sparkdoctor.profile/9"'], ids=range(5))
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe\x00", b"[" * 100_000, b"schema = 1", b'schema = "sparkdoctor.profile/9"'], ids=range(5)
+)
 def test_a_profile_that_is_none(env: dict[str, str], tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(content)
     assert str(path) in one_line(run(env, "check", "--profile", str(path)))
 
 
-@pytest.mark.parametrize("name", ["nonsense", "/nowhere/mine.toml", "/dev/zero", "/", "", "../profiles/hopper", "\x00".join("ab").replace("\x00", "\x1b")])
+@pytest.mark.parametrize(
+    "name",
+    ["nonsense", "/nowhere/mine.toml", "/dev/zero", "/", "", "../profiles/hopper", "\x00".join("ab").replace("\x00", "\x1b")],
+)
 def test_a_profile_that_cannot_be_had(env: dict[str, str], name: str) -> None:
     said = one_line(run(env, "check", "--profile", name))
     assert said.rstrip("\n").isprintable()

@@ -50,7 +50,9 @@ class Ended(NamedTuple):
         return found
 
 
-def start(env: Mapping[str, str] | Mapping[bytes, bytes], *args: str, prefix: tuple[str, ...] = (), **options: Any) -> subprocess.Popen[bytes]:
+def start(
+    env: Mapping[str, str] | Mapping[bytes, bytes], *args: str, prefix: tuple[str, ...] = (), **options: Any
+) -> subprocess.Popen[bytes]:
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen([*prefix, COMMAND, *args], env=env, **options)
 
@@ -385,7 +387,11 @@ def tools(env: Env, tmp_path: Path, where: str) -> tuple[tuple[Path, ...], Env]:
     (site / "triton" / "backends" / "nvidia" / "bin").mkdir(parents=True)
     (site / "triton" / "__init__.py").write_text(MARK + "__version__ = '3.6.0'\n")
     (tmp_path / "cuda" / "bin").mkdir(parents=True)
-    nvcc = {"PATH": tmp_path / "bin" / "nvcc", "CUDA_HOME": tmp_path / "cuda" / "bin" / "nvcc", "PYTORCH_NVCC": tmp_path / "nvcc"}[where]
+    nvcc = {
+        "PATH": tmp_path / "bin" / "nvcc",
+        "CUDA_HOME": tmp_path / "cuda" / "bin" / "nvcc",
+        "PYTORCH_NVCC": tmp_path / "nvcc",
+    }[where]
     named = {"CUDA_HOME": {"CUDA_HOME": f"{tmp_path}/cuda"}, "PYTORCH_NVCC": {"PYTORCH_NVCC": str(nvcc)}}.get(where, {})
     ptxas, c, cxx = site / "triton/backends/nvidia/bin/ptxas-blackwell", tmp_path / "cc", tmp_path / "c++"
     return (nvcc, ptxas, c, cxx), env | named | {"VIRTUAL_ENV": f"{tmp_path}/venv", "CC": str(c), "CXX": str(cxx)}
@@ -421,7 +427,20 @@ def test_compilers_that_cannot_be_started(env: Env, tmp_path: Path, where: str, 
     assert where == "PATH" or found["nvcc-lacks-architecture"] != "ok"  # PATH may have another one
 
 
-VALUES = ["", " ", "/", "\x1b[2J\x1b]0;x\x07", "../..", "x" * 100_000, "-1", "9" * 400, "a b;c", "$(reboot)", "12.1+PTX;;sm_x;12.1f", "nan"]
+VALUES = [
+    "",
+    " ",
+    "/",
+    "\x1b[2J\x1b]0;x\x07",
+    "../..",
+    "x" * 100_000,
+    "-1",
+    "9" * 400,
+    "a b;c",
+    "$(reboot)",
+    "12.1+PTX;;sm_x;12.1f",
+    "nan",
+]
 VARIABLES = ("CUDA_HOME", "TORCH_CUDA_ARCH_LIST", "MAX_JOBS", "TRITON_PTXAS_PATH", "TRITON_PTXAS_BLACKWELL_PATH", "NVCC_THREADS")
 VARIABLES += ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "DS_NVCC_THREADS", "PYENV_VERSION", "VIRTUAL_ENV", "CONDA_PREFIX")
 
@@ -448,7 +467,9 @@ def test_variables_that_are_no_text(env: Env, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["terminal", "json"])
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", "</dev/full >/dev/null 2>&1"])
+@pytest.mark.parametrize(
+    "closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", "</dev/full >/dev/null 2>&1"]
+)
 def test_standard_streams_that_are_closed_or_full(env: Env, closed: str, form: str) -> None:
     prefix = ("/bin/sh", "-c", f'exec "$0" "$@" {closed}')
     started = time.monotonic()
@@ -475,7 +496,15 @@ def test_closed_streams_change_no_result(env: Env, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [("check",), ("check", "-v"), ("check", "--format", "json"), ("list",), ("explain", "shm-too-small"), ("record", "-"), ("--help",)],
+    [
+        ("check",),
+        ("check", "-v"),
+        ("check", "--format", "json"),
+        ("list",),
+        ("explain", "shm-too-small"),
+        ("record", "-"),
+        ("--help",),
+    ],
     ids=" ".join,
 )
 def test_a_reader_who_has_gone(env: Env, args: tuple[str, ...]) -> None:
@@ -501,7 +530,13 @@ def test_a_reader_of_one_line(env: Env, args: str) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"LC_ALL": "C"}, {"LC_ALL": "nonsense"}, {"PYTHONIOENCODING": "latin-1"}, {"PYTHONIOENCODING": "ascii"}, {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}],
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "nonsense"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+    ],
     ids=str,
 )
 def test_a_terminal_that_knows_few_letters(env: Env, setting: Env) -> None:
@@ -564,7 +599,9 @@ def test_a_working_directory_that_was_deleted(env: Env, tmp_path: Path) -> None:
     assert run(env, "check", "--python", "./no", cwd=tmp_path, prefix=prefix).code == 2
 
 
-@pytest.mark.parametrize("setting", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"TERM": ""}, {"TERM": "nonsense"}, {"TERM": "xterm-256color"}], ids=str)
+@pytest.mark.parametrize(
+    "setting", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"TERM": ""}, {"TERM": "nonsense"}, {"TERM": "xterm-256color"}], ids=str
+)
 def test_a_pipe_gets_no_escape_sequences(env: Env, setting: Env) -> None:
     assert b"\x1b" not in run(env | setting, "check", "-v").out
 
@@ -746,7 +783,11 @@ def busy(env: Env, tmp_path: Path, nvml_library: Path) -> Env:
     }
 
 
-@pytest.mark.parametrize("args", [("check",), ("check", "-v", "--format", "markdown"), ("record", "-"), ("list",), ("explain", "disk-low")], ids=" ".join)
+@pytest.mark.parametrize(
+    "args",
+    [("check",), ("check", "-v", "--format", "markdown"), ("record", "-"), ("list",), ("explain", "disk-low")],
+    ids=" ".join,
+)
 def test_nothing_is_written(busy: Env, tmp_path: Path, args: tuple[str, ...]) -> None:
     before = snapshot(tmp_path)
     process = start(busy, *args, cwd=tmp_path / "work")
@@ -778,7 +819,14 @@ def test_a_machine_that_cannot_be_written(busy: Env, tmp_path: Path) -> None:
     document = check(busy, prefix=(*namespace(), code), cwd=tmp_path)
     assert document["machine"]["torch"] == TORCH
     changed = {name for name, status in statuses(document).items() if status != statuses(usual)[name]}
-    assert changed <= {"nvcc-lacks-architecture", "nvcc-missing", "nvcc-torch-mismatch", "cuda-newer-than-driver", "shm-too-small", "cuda-home-wrong"}
+    assert changed <= {
+        "nvcc-lacks-architecture",
+        "nvcc-missing",
+        "nvcc-torch-mismatch",
+        "cuda-newer-than-driver",
+        "shm-too-small",
+        "cuda-home-wrong",
+    }
 
 
 GARBLED = [
@@ -807,7 +855,9 @@ def test_system_files_of_nonsense(env: Env, tmp_path: Path, content: str) -> Non
         case "long":
             path.write_bytes(b"MemTotal: 1 kB " * 1_000_000)
         case "numbers":
-            path.write_text("MemTotal: 99999999999999999999999999 kB\nMemAvailable: -5 kB\n0::/../../..\nsome avg10=nan avg60=inf\noom_kill x\n")
+            path.write_text(
+                "MemTotal: 99999999999999999999999999 kB\nMemAvailable: -5 kB\n0::/../../..\nsome avg10=nan avg60=inf\noom_kill x\n"
+            )
         case _:
             path.touch()
     places = " ".join(f'"{place.replace("/self/", "/$$/")}"' for place in GARBLED)
@@ -842,7 +892,11 @@ def stranger(witness: Witness) -> Iterator[Stranger]:
     if os.getuid() != 0:
         pytest.skip("only root can become somebody else")
     options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-    env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": os.pathsep.join(path for path in sys.path if "site-packages" in path or "/main/" in path)}
+    env = {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if "site-packages" in path or "/main/" in path),
+    }
     env |= {"PYTHONDONTWRITEBYTECODE": "1", "SPARKDOCTOR_TEST_WITNESS": witness.token}
     place = Path(tempfile.mkdtemp(prefix="sparkdoctor-test-"))
     place.chmod(0o755)
@@ -891,7 +945,12 @@ def test_a_home_and_packages_that_cannot_be_read(stranger: Stranger) -> None:
     hidden.mkdir(mode=0o700)
     (stranger.place / "venv/bin/python").unlink()
     (stranger.place / "venv/bin/python").symlink_to("/usr/bin/python3")
-    places = {"HOME": str(hidden), "VIRTUAL_ENV": f"{stranger.place}/venv", "CUDA_HOME": str(hidden), "PATH": f"{hidden}:/usr/bin:/bin"}
+    places = {
+        "HOME": str(hidden),
+        "VIRTUAL_ENV": f"{stranger.place}/venv",
+        "CUDA_HOME": str(hidden),
+        "PATH": f"{hidden}:/usr/bin:/bin",
+    }
     document = stranger.run("check", "--format", "json", env=places).document
     assert document["results"]
     assert "Permission denied" in told(document)

@@ -368,7 +368,14 @@ def verdict(level: str | None, found: Verdict) -> Verdict:
         return found
 
     profile = Profile(severity={} if level is None else {"a-problem": level})
-    host = Player({"answers": [{"ask": "self", "args": [], "answer": ITSELF}, {"ask": "read", "args": ["/etc/os-release"], "missing": "no"}]})
+    host = Player(
+        {
+            "answers": [
+                {"ask": "self", "args": [], "answer": ITSELF},
+                {"ask": "read", "args": ["/etc/os-release"], "missing": "no"},
+            ]
+        }
+    )
     return doctor.examine(Machine(host, profile), Check(a_problem, "a-problem", "machine"))
 
 
@@ -412,7 +419,9 @@ def test_a_check_that_is_off_is_not_in_the_verdict_of_the_report(tmp_path: Path)
     played = Player(json.loads(healthy.read_text()))
 
     def report(severity: str) -> Report:
-        profile = profiles.load(written(tmp_path, HEAD + f'extends = "dgx-spark"\n[severity]\ntorch-without-cuda = "{severity}"\n'))
+        profile = profiles.load(
+            written(tmp_path, HEAD + f'extends = "dgx-spark"\n[severity]\ntorch-without-cuda = "{severity}"\n')
+        )
         registry = Registry.load()
         return doctor.diagnose(Machine(played, profile), registry, doctor.select(registry, ["torch-without-cuda"]))
 
@@ -422,10 +431,44 @@ def test_a_check_that_is_off_is_not_in_the_verdict_of_the_report(tmp_path: Path)
 # --- hostile text
 
 
-KEYS = ["schema", "name", "extends", "machine", "gpu", "torch", "severity", "memory_gib", "driver", "failed", "x", '""', '"a.b"', "version"]
-VALUES = ['"x"', "1", "-1", "true", "[]", "[1]", "{}", "nan", "inf", "1979-05-27", '"dgx-spark"', '">=2"', "'''", "[[", "9" * 5000, '"\\u0000"']
+KEYS = [
+    "schema",
+    "name",
+    "extends",
+    "machine",
+    "gpu",
+    "torch",
+    "severity",
+    "memory_gib",
+    "driver",
+    "failed",
+    "x",
+    '""',
+    '"a.b"',
+    "version",
+]
+VALUES = [
+    '"x"',
+    "1",
+    "-1",
+    "true",
+    "[]",
+    "[1]",
+    "{}",
+    "nan",
+    "inf",
+    "1979-05-27",
+    '"dgx-spark"',
+    '">=2"',
+    "'''",
+    "[[",
+    "9" * 5000,
+    '"\\u0000"',
+]
 LINES = st.one_of(
-    st.sampled_from([HEAD.strip(), "# x", "", 'extends = "mine.toml"', 'extends = "/dev/null"', 'extends = "./"', 'extends = ""']),
+    st.sampled_from(
+        [HEAD.strip(), "# x", "", 'extends = "mine.toml"', 'extends = "/dev/null"', 'extends = "./"', 'extends = ""']
+    ),
     st.builds("{} = {}".format, st.sampled_from(KEYS), st.sampled_from(VALUES)),
     st.builds("{}.{} = {}".format, st.sampled_from(KEYS), st.sampled_from(KEYS), st.sampled_from(VALUES)),
     st.builds("[{}]".format, st.sampled_from(KEYS)),
@@ -439,7 +482,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("profiles")
 
 
-@given(st.lists(LINES, max_size=6).map("\n".join) | st.lists(LINES, max_size=6).map(lambda lines: "\n".join([HEAD.strip(), *lines])))
+@given(
+    st.lists(LINES, max_size=6).map("\n".join) | st.lists(LINES, max_size=6).map(lambda lines: "\n".join([HEAD.strip(), *lines]))
+)
 @settings(max_examples=400)
 def test_any_text_is_a_profile_or_a_profile_error(place: Path, text: str) -> None:
     path = place / "mine.toml"
@@ -461,7 +506,9 @@ def test_any_bytes_are_a_profile_error(place: Path, raw: bytes) -> None:
         profiles.load(str(path))
 
 
-@pytest.mark.parametrize("body", ["x = " + "[" * 50_000, "x = " + "{a = " * 50_000, "x" + ".x" * 50_000 + " = 1", "[" + "x." * 20_000 + "x]"])
+@pytest.mark.parametrize(
+    "body", ["x = " + "[" * 50_000, "x = " + "{a = " * 50_000, "x" + ".x" * 50_000 + " = 1", "[" + "x." * 20_000 + "x]"]
+)
 def test_deep_nesting_is_a_profile_error(tmp_path: Path, body: str) -> None:
     refusal(written(tmp_path, HEAD + body))
 

@@ -177,7 +177,9 @@ def test_an_installed_distribution_keeps_its_version() -> None:
 
 PARTS = [
     *"/home/alice alice spark-4f2a spark-4f2a.lab.example.org /home/ /Users/ token= password: serial Bearer hf_abcdefgh 10.0.0.5".split(),
-    *"https:// :secret@ @ a@b.org fe80:: 4c:bb:47:12:34:56 : . / - _ = == \" ' , ; \n \\n { } é bob user host 580.95.05 <ip>".split(" "),
+    *"https:// :secret@ @ a@b.org fe80:: 4c:bb:47:12:34:56 : . / - _ = == \" ' , ; \n \\n { } é bob user host 580.95.05 <ip>".split(
+        " "
+    ),
     "5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77",
     "ab" * 32,
 ]
@@ -204,7 +206,9 @@ def test_what_is_no_text_stays(value: Any) -> None:
     assert NOBODY.clean(value) == value
 
 
-@pytest.mark.parametrize("text", ["a" * 200_000, "ab:" * 50_000, "1." * 100_000, "a@" * 50_000, "://" * 50_000, "serial " * 20_000])
+@pytest.mark.parametrize(
+    "text", ["a" * 200_000, "ab:" * 50_000, "1." * 100_000, "a@" * 50_000, "://" * 50_000, "serial " * 20_000]
+)
 def test_a_long_text_takes_no_long_time(text: str) -> None:
     import time
 
@@ -262,7 +266,9 @@ def test_a_user_or_host_with_a_word_for_a_name_breaks_no_tape(name: str) -> None
         assert {key: value for key, value in verdicts(after).items() if value != before[key]} == {}
 
 
-@pytest.mark.parametrize("home", ["/root", "/", "", None, "/home/user", "/workspace", "/home", "/usr/local", "/opt", "/tmp", "/data"])
+@pytest.mark.parametrize(
+    "home", ["/root", "/", "", None, "/home/user", "/workspace", "/home", "/usr/local", "/opt", "/tmp", "/data"]
+)
 def test_a_home_that_is_no_home_breaks_no_tape(home: str | None) -> None:
     played = tape.load(str(next(path for path in TAPES if path.name == "gb10-healthy.tape.json")))
     after = examine(tape.parse(recorded(played, Redactor(home, "root", "localhost")).encode()))
@@ -282,7 +288,11 @@ class Chatty:
 
     @staticmethod
     def _say(user: str, host: str, home: str) -> Iterator[tuple[Question, Any]]:
-        said = {"origin": f"{home}/x.py", "error": f"{user} on {host}: {home} is not\n{user}'s\n{home}/y", "at": [home, user, host]}
+        said = {
+            "origin": f"{home}/x.py",
+            "error": f"{user} on {host}: {home} is not\n{user}'s\n{home}/y",
+            "at": [home, user, host],
+        }
         ran = {"code": 1, "stdout": json.dumps(said), "stderr": f"{user}@{host}:{home}$ no\nmail {user}@{host}.example.org\n"}
         yield Question("env", ("HOME",)), home
         yield Question("env", ("USER",)), user

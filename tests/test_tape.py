@@ -241,7 +241,19 @@ HOSTILE: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from([1 << 62, (1 << 63) - 1, 1 << 63, -1, 1e308, float("nan"), float("inf"), 10**4000]),
     st.text(max_size=12),
     st.sampled_from(
-        ["", "\0", "\n" * 50, "\x1b[2J", "\u202e", "\ud800", "9" * 5000, "%s{}{0}", "../../etc/passwd", "x" * 100_000, "'; rm -rf ~"]
+        [
+            "",
+            "\0",
+            "\n" * 50,
+            "\x1b[2J",
+            "\u202e",
+            "\ud800",
+            "9" * 5000,
+            "%s{}{0}",
+            "../../etc/passwd",
+            "x" * 100_000,
+            "'; rm -rf ~",
+        ]
     ),
 )
 
@@ -286,7 +298,9 @@ def test_a_changed_tape_is_refused_or_plays(data: st.DataObject) -> None:
 def test_hostile_text_in_every_answer_plays(data: st.DataObject) -> None:
     changed = json.loads(data.draw(st.sampled_from(TAPES)).read_text())
     text = data.draw(st.text(max_size=20) | st.sampled_from(["", "9" * 5000, "\ud800\x1b[31m\n", "1" * 400 + ".0", "-1", "\0"]))
-    kinds = data.draw(st.sets(st.sampled_from(["env", "read", "which", "run", "script", "nvml", "entries", "records"]), min_size=1))
+    kinds = data.draw(
+        st.sets(st.sampled_from(["env", "read", "which", "run", "script", "nvml", "entries", "records"]), min_size=1)
+    )
     for entry in changed["answers"]:
         if entry["ask"] not in kinds or data.draw(st.booleans()):
             continue

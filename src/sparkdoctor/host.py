@@ -88,7 +88,7 @@ class LocalHost:
                     return self._kinds[kind](*args)
         except OSError as error:
             return missing(error, _subject(question))
-        except ValueError as error:  # a path with a NUL byte
+        except (ValueError, OverflowError) as error:  # a path with a NUL byte, an ELF header that lies
             return Broken(f"{_subject(question)}: {error}")
 
     def _self(self) -> dict[str, Any]:
@@ -178,18 +178,30 @@ def _records(path: str, needle: str, delimiter: str, section: str | None = None)
     `section` names the part of an ELF file to search; a file without it is searched from end to end.
     """
     wanted, between = needle.encode(), delimiter.encode()
+    reach = RECORD_LIMIT + len(between)
     found: dict[str, None] = {}
     with _open(path) as descriptor:
-        offset, end = (_section(descriptor, section) if section else None) or (0, os.fstat(descriptor).st_size)
-        while offset < end and (chunk := os.pread(descriptor, min(_CHUNK + 2 * RECORD_LIMIT, end - offset), offset)):
-            at = chunk.find(wanted)
-            while at >= 0 and len(found) < RECORDS_LIMIT:
-                start = chunk.rfind(between, max(0, at - RECORD_LIMIT), at)
-                start = start + len(between) if start >= 0 else max(0, at - RECORD_LIMIT)
-                stop = chunk.find(between, at, at + RECORD_LIMIT)
-                stop = stop if stop >= 0 else min(len(chunk), at + RECORD_LIMIT)
+        size = os.fstat(descriptor).st_size
+        first, end = (_section(descriptor, section) if section else None) or (0, size)
+        end = min(end, size)
+        offset = done = first
+        while offset < end and len(found) < RECORDS_LIMIT:
+            # Needles that begin in this chunk; what lies before and after it is read for their records' ends.
+            base = max(first, offset - reach)
+            chunk = os.pread(descriptor, min(offset + _CHUNK + reach, end) - base, base)
+            at = chunk.find(wanted, max(offset, done) - base)
+            while 0 <= at < offset - base + _CHUNK and len(found) < RECORDS_LIMIT:
+                start = chunk.rfind(between, max(0, at - reach), at)
+                if start >= 0:
+                    start += len(between)
+                elif base > first or at > RECORD_LIMIT:  # not the file's first record: one without a beginning in reach
+                    start = at - RECORD_LIMIT // 2
+                start = max(0, start)
+                stop = chunk.find(between, at, start + reach)
+                stop = stop if stop >= 0 else min(len(chunk), start + RECORD_LIMIT)
                 found.setdefault(chunk[start:stop].decode("utf-8", "backslashreplace"))
-                at = chunk.find(wanted, max(stop, at + 1))
+                done = base + max(stop, at + 1)
+                at = chunk.find(wanted, done - base)
             offset += _CHUNK
     return list(found)
 

@@ -26,11 +26,11 @@ class Fact:
         """Take the fields in their order, or by name."""
         kind = type(self)
         fields = [name for name, hint in kind.__annotations__.items() if "ClassVar" not in str(hint)]
-        given = dict(zip(fields, values, strict=False)) | named
-        absent = [name for name in fields if name not in given and not hasattr(kind, name)]
-        if absent or len(values) > len(fields) or not named.keys() <= set(fields):
+        defaults = {name: getattr(kind, name) for name in fields if hasattr(kind, name)}
+        given = defaults | dict(zip(fields, values, strict=False)) | named
+        if len(given) < len(fields) or len(values) > len(fields) or not named.keys() <= set(fields):
             raise TypeError(f"{kind.__name__} takes {', '.join(fields)}")
-        vars(self).update(given)
+        vars(self).update((name, given[name]) for name in fields)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(other) == vars(self)
@@ -141,10 +141,14 @@ class Machine:
 
     def start(self, kinds: Iterable[type[Fact]]) -> None:
         """Begin to probe facts, all at once; `get` waits for each."""
-        for kind in dict.fromkeys(kinds):
-            if kind not in self._slots:
-                # Daemons: a read that hangs in the kernel must not keep the process alive.
-                threading.Thread(target=self.get, args=(kind,), daemon=True).start()
+        for kind in kinds:
+            with self._lock:
+                if kind in self._slots:
+                    continue
+                # Taken here, so that whoever asks next waits, and is not held by a probe that hangs in the kernel.
+                slot = self._slots[kind] = _Slot()
+            # Daemons: such a probe must not keep the process alive either.
+            threading.Thread(target=self._probe, args=(kind, slot), daemon=True).start()
 
     def elapsed(self) -> float:
         """Seconds since the examination began."""

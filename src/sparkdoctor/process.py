@@ -73,6 +73,9 @@ def run(
         if finished:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = child.wait(max(0.0, ends - time.monotonic()) + 0.05)
+        elif time.monotonic() < ends:
+            code = child.poll()
+            code = -signal.SIGKILL if code is None else code  # it said too much: we end it, it was not slow
     finally:
         _end(child)
         _alive.discard(child)

@@ -11,8 +11,9 @@ def triton_ptxas_path_ignored(triton: Triton, gpu: Gpu | Missing, profile: Profi
     """Triton heeds the ptxas variable that is set.
 
     For Blackwell, Triton from 3.6 on reads TRITON_PTXAS_BLACKWELL_PATH and ignores TRITON_PTXAS_PATH; 3.4 and 3.5 read only
-    TRITON_PTXAS_PATH; 3.3 reads a name with a hyphen that no shell can set. A path that does not exist or does not run is
-    passed over in silence for the bundled ptxas. Where that one serves this GPU too, this is a warning.
+    TRITON_PTXAS_PATH; 3.3 reads a name with a hyphen that no shell can set. A path that does not exist, or that
+    names no version, is passed over in silence for the bundled ptxas; where that one serves this GPU too, this is a warning.
+    A path that is there and cannot be started (and from 3.5 on an empty value) ends Triton with `PermissionError`.
 
     Sources:
     - get_ptxas in triton/backends/nvidia/compiler.py and triton/knobs.py, 3.2.0 to 3.9.0
@@ -29,6 +30,14 @@ def triton_ptxas_path_ignored(triton: Triton, gpu: Gpu | Missing, profile: Profi
     level = warn if serves else fail
     if tool.knob in triton.knobs:
         path = triton.knobs[tool.knob]
+        if triton.overridden[number] and isinstance(found, Missing):
+            return fail(
+                found.reason,
+                expected="a ptxas that runs",
+                observed=path or "an empty value",
+                remedy="Name a ptxas that exists and may be executed, or unset the variable.",
+                command=f"unset {tool.knob}",
+            )
         if triton.overridden[number]:
             return ok(f"{tool.knob}={path} is used", observed=path)
         return level(

@@ -48,8 +48,9 @@ def ninja_jobs(max_jobs: str | None, cpus: int) -> int | None:
     and else guesses 2, 3 or processors + 2. A container's CPU quota is not counted: ninja reads it on cgroup v2 only from
     1.13 on, and not from a parent group (ninja-build/ninja #2591, #2805).
     """
-    if max_jobs is not None and max_jobs.isascii() and max_jobs.isdigit():
-        return int(max_jobs) or None
+    if max_jobs is not None and re.fullmatch(r"[0-9]+", max_jobs):
+        digits = max_jobs.lstrip("0")
+        return int(digits) if 0 < len(digits) < 10 else None  # noqa: PLR2004
     return cpus + 2 if cpus > 2 else cpus + 1  # noqa: PLR2004
 
 

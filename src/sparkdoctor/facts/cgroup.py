@@ -121,7 +121,7 @@ def _cpus(machine: Machine, group: Group) -> float | None:
             pair = [machine.read(f"{level}/cpu.cfs_{name}_us") for name in ("quota", "period")]
             words = [text.strip() for text in pair if isinstance(text, str)]
         match words:
-            case [quota, period] if quota.isdigit() and period.isdigit() and int(quota) and int(period):
+            case [quota, period] if quota.isdecimal() and period.isdecimal() and _number(quota) and _number(period):
                 quotas.append(int(quota) / int(period))
     return min(quotas, default=None)
 

@@ -6,7 +6,7 @@ from typing import Self
 from sparkdoctor.facts.container import Container
 from sparkdoctor.facts.nvml import VERSION_MISMATCH, Nvml
 from sparkdoctor.machine import Fact, Machine
-from sparkdoctor.model import Missing
+from sparkdoctor.model import Broken, Missing
 
 _DPKG = "/var/lib/dpkg/status"
 _VERSION = r"\d{3}\.\d+(?:\.\d+)?"
@@ -41,6 +41,10 @@ class Driver(Fact):
         loaded = parse_banner(banner) or parse_version(module) or parse_version(said.text("nvmlSystemGetDriverVersion"))
         library = library_version(said)
         if loaded is None and library is None:
+            if isinstance(nvml, Broken):
+                return nvml
+            if said.stopped:
+                return Broken(said.stopped)
             why = "no kernel module is loaded and libnvidia-ml.so.1 is not installed"
             return Missing(f"there is no NVIDIA driver here: {why}")
         refusal = said.refusal

@@ -75,6 +75,8 @@ class Gpu(Fact):
 
     @classmethod
     def _by_nvidia_smi(cls, machine: Machine, broken: Broken) -> Self | Missing:
+        if machine.remaining() <= 0:
+            return broken
         ran = machine.run("nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader", timeout=2.0)
         if isinstance(ran, Missing):
             return broken
@@ -101,7 +103,7 @@ def _device(nvml: Nvml, index: int) -> Device | None:
 
 def parse_nvidia_smi(text: str) -> tuple[Device, ...]:
     """Lines such as `NVIDIA GB10, 12.1`; anything else is no GPU."""
-    lines = (re.fullmatch(r"([^,\x00-\x1f]+), (\d+\.\d)", line.strip()) for line in text.splitlines())
+    lines = (re.fullmatch(r"([^,\x00-\x1f]+), (\d{1,3}\.\d)", line.strip()) for line in text.splitlines())
     return tuple(Device(line[1], Capability.parse(line[2]), None) for line in lines if line)
 
 

@@ -10,7 +10,7 @@ from sparkdoctor.facts.elf import HEAD, machine_of
 from sparkdoctor.facts.gpu import targets
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, Machine
-from sparkdoctor.model import Missing
+from sparkdoctor.model import Broken, Missing
 
 PLAIN, BLACKWELL = "TRITON_PTXAS_PATH", "TRITON_PTXAS_BLACKWELL_PATH"
 UNSETTABLE = "TRITON_PTXAS-BLACKWELL_PATH"
@@ -58,7 +58,7 @@ class Triton(Fact):
         for capability in targets(machine):
             number = capability.number
             tools[number] = tool_for(source if isinstance(source, str) else "", version, number)
-            assemblers[number], overridden[number] = _take(machine, root, tools[number], knobs, number)
+            assemblers[number], overridden[number] = _take(machine, root, version, tools[number], knobs, number)
         return cls(version, root, knobs, tools, assemblers, overridden, machine_of(machine.head(f"{root}/_C/libtriton.so", HEAD)))
 
     @property
@@ -67,14 +67,31 @@ class Triton(Fact):
         return release_of(self.version)
 
 
-def _take(machine: Machine, root: str, tool: Tool, knobs: Mapping[str, str], number: int) -> tuple[ptxas.Ptxas | Missing, bool]:
-    """What Triton's knob does: the variable's path where that runs and names a version, else silently its own."""
-    name = code_name(number)
-    if path := knobs.get(tool.knob):
+def _take(
+    machine: Machine, root: str, version: str, tool: Tool, knobs: Mapping[str, str], number: int
+) -> tuple[ptxas.Ptxas | Missing, bool]:
+    """What Triton's knob does with the variable's path: takes it where it names a version, else silently its own.
+
+    But a path that is there and cannot be started ends Triton with the system's error: a directory, a file for another
+    processor; from 3.5 on also a file that may not be executed, and an empty value. Sources: NvidiaTool.from_path and
+    env_nvidia_tool in triton/knobs.py, 3.4.0 to 3.9.0, run.
+    """
+    name, path = code_name(number), knobs.get(tool.knob)
+    checks_access = (3, 0) < release_of(version)[:2] < (3, 5)
+    if path == "" and not checks_access:
+        return Broken(f"{tool.knob} is set and empty: Triton {version} stops with PermissionError ('')"), True
+    if path:
         found = ptxas.ask(machine, path, (name,))
         if not isinstance(found, Missing):
             return found, True
+        if isinstance(machine.run(path, "--version"), Broken) and not (checks_access and _not_executable(machine, path)):
+            return Broken(f"Triton {version} cannot start {tool.knob}={path} and stops: {found.reason}"), True
     return ptxas.ask(machine, f"{root}/backends/nvidia/bin/{tool.name}", (name,)), False
+
+
+def _not_executable(machine: Machine, path: str) -> bool:
+    status = machine.stat(path)
+    return not isinstance(status, Missing) and not status.executable
 
 
 def code_name(number: int) -> str:

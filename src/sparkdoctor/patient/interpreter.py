@@ -9,7 +9,9 @@ look for are the arguments. Prints one marked JSON line.
 import os
 import sys
 
-from wire import dumps
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)  # PYTHONSAFEPATH leaves it out
+from wire import dumps  # noqa: E402
 
 MARK = "sparkdoctor-interpreter:"
 FINDERS = {}
@@ -30,7 +32,7 @@ def add_package(directory, name, known):
         if not line or line.startswith("#"):
             continue
         if line.startswith(("import ", "import\t")):
-            finder = line.split(";")[0].split()[1]
+            finder = line.split(";")[0][len("import") :].strip()
             if finder.startswith("__editable__"):
                 FINDERS.update(mapping(os.path.join(directory, finder + ".py")))
             continue
@@ -51,9 +53,10 @@ def mapping(path):
         for node in tree.body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             if getattr(targets[0], "id", None) == "MAPPING":
-                return ast.literal_eval(node.value)
-    except (OSError, ValueError, SyntaxError):
-        pass
+                table = ast.literal_eval(node.value)
+                return {name: place for name, place in table.items() if isinstance(place, str)}
+    except Exception:  # whatever a file that is no finder of setuptools' holds
+        return {}
     return {}
 
 
@@ -73,15 +76,14 @@ def find(name):
     """Where `import name` would come from, or None."""
     from importlib.machinery import PathFinder
 
-    if name in FINDERS:
-        place = FINDERS[name]
-        return {"origin": os.path.realpath(os.path.join(place, "__init__.py"))}
     try:
         spec = PathFinder.find_spec(name)
     except Exception as error:
         return {"error": "%s: %s" % (type(error).__name__, error)}
     if spec is None:
-        return None
+        # The finders of editable installs come after the path finder.
+        place = FINDERS.get(name)
+        return None if place is None else {"origin": os.path.realpath(os.path.join(place, "__init__.py"))}
     if spec.origin:
         return {"origin": os.path.realpath(spec.origin)}
     # A directory without __init__.py: Python would import it as an empty namespace.
@@ -106,8 +108,8 @@ def distributions():
 
 def main():
     # The directory of this file is not on the path of the user's own programs.
-    if sys.path and os.path.realpath(sys.path[0] or ".") == os.path.dirname(os.path.realpath(__file__)):
-        del sys.path[0]
+    here = os.path.realpath(HERE)
+    sys.path[:] = [place for place in sys.path if os.path.realpath(place or ".") != here]
     build_path()
     import sysconfig
 
