@@ -1,5 +1,6 @@
 """Profiles: what the built-in ones hold, and what a user is told about one's own."""
 
+import json
 import os
 import threading
 import tomllib
@@ -313,8 +314,13 @@ def test_a_file_extends_a_built_in_profile(tmp_path: Path) -> None:
     spark = profiles.load("dgx-spark")
     assert str(profile.driver) == ">=590"
     assert profile.name == "mine"
-    changed = {name for name, value in vars(profile).items() if str(value) != str(vars(spark)[name])}
+    changed = {name for name, value in vars(profile).items() if plain(value) != plain(vars(spark)[name])}
     assert changed == {"name", "driver"}
+
+
+def plain(value: Any) -> Any:
+    """A value with the text of its requirements, which know no equality."""
+    return [plain(part) for part in value] if isinstance(value, tuple) else str(value)
 
 
 def test_a_part_of_a_table_leaves_the_rest_of_it(tmp_path: Path) -> None:
@@ -414,8 +420,6 @@ def test_severity_acts_on_the_verdict(level: str | None, found: Verdict, status:
 
 def test_a_check_that_is_off_is_not_in_the_verdict_of_the_report(tmp_path: Path) -> None:
     healthy = Path(__file__).parent / "machines" / "gb10-torch-cpu-wheel.tape.json"
-    import json
-
     played = Player(json.loads(healthy.read_text()))
 
     def report(severity: str) -> Report:
@@ -507,7 +511,7 @@ def test_any_bytes_are_a_profile_error(place: Path, raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["x = " + "[" * 50_000, "x = " + "{a = " * 50_000, "x" + ".x" * 50_000 + " = 1", "[" + "x." * 20_000 + "x]"]
+    "body", ["x = " + "[" * 3_000, "x = " + "{a = " * 3_000, "x" + ".x" * 3_000 + " = 1", "[" + "x." * 3_000 + "x]"]
 )
 def test_deep_nesting_is_a_profile_error(tmp_path: Path, body: str) -> None:
     refusal(written(tmp_path, HEAD + body))

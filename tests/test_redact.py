@@ -1,6 +1,7 @@
 """Redaction: what is private goes, what is needed stays, and the tape still plays."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -207,14 +208,12 @@ def test_what_is_no_text_stays(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 200_000, "ab:" * 50_000, "1." * 100_000, "a@" * 50_000, "://" * 50_000, "serial " * 20_000]
+    "text", ["a" * 20_000, "ab:" * 7_000, "1." * 10_000, "a-" * 10_000, "a@" * 10_000, "://" * 7_000, "serial " * 3_000]
 )
 def test_a_long_text_takes_no_long_time(text: str) -> None:
-    import time
-
     started = time.process_time()
     ALICE.text(text)
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 0.3
 
 
 # --- whole tapes

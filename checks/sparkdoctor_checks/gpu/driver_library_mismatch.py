@@ -1,7 +1,7 @@
 """The kernel module against the library."""
 
 from sparkdoctor.facts import Container, Driver
-from sparkdoctor.plugin import Verdict, check, fail, ok
+from sparkdoctor.plugin import Verdict, check, fail, ok, skip
 
 
 @check
@@ -26,7 +26,7 @@ def driver_library_mismatch(driver: Driver, container: Container) -> Verdict:
                 expected=driver.loaded,
                 observed=driver.library,
                 evidence=said,
-                remedy="Restart the container; if that does not help, restart the host.",
+                remedy="Restart (reboot) the host, then start the container anew. Do not reinstall anything.",
                 needs_reboot=True,
             )
         return fail(
@@ -34,9 +34,11 @@ def driver_library_mismatch(driver: Driver, container: Container) -> Verdict:
             expected=driver.library,
             observed=driver.loaded,
             evidence=said,
-            remedy="Restart the machine. Do not reinstall anything.",
+            remedy="Restart (reboot) the machine. Do not reinstall anything.",
             command="sudo reboot",
             needs_root=True,
             needs_reboot=True,
         )
+    if driver.version is None:
+        return skip("no version of the driver is known")
     return ok(f"both are {driver.loaded}" if both else f"driver {driver.version}; there is nothing to compare it with")

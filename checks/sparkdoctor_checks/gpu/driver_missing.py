@@ -1,7 +1,8 @@
 """The NVIDIA driver."""
 
 from sparkdoctor.facts import Container, Devices, Driver
-from sparkdoctor.plugin import Missing, Verdict, check, fail, ok
+from sparkdoctor.facts.nvml import DRIVER_NOT_LOADED
+from sparkdoctor.plugin import Broken, Missing, Verdict, check, fail, ok, skip
 
 
 @check
@@ -17,6 +18,12 @@ def driver_missing(driver: Driver | Missing, container: Container, devices: Devi
     """
     if not isinstance(driver, Missing) and driver.loaded:
         return ok(f"the NVIDIA kernel module {driver.loaded} is loaded", observed=driver.loaded)
+    if isinstance(driver, Broken):
+        return skip(f"{driver.reason}; see gpu-not-visible")
+    if not isinstance(driver, Missing) and (driver.mismatch or driver.started):
+        return ok("an NVIDIA kernel module is loaded: NVML has spoken to it, though its version is not known")
+    if not isinstance(driver, Missing) and driver.refusal and driver.refusal.code != DRIVER_NOT_LOADED:
+        return skip(f"NVML will not say: {driver.refusal.text}; see gpu-not-visible")
     if container:
         return fail(
             f"no NVIDIA driver reaches this {container.engine} container: its host has no NVIDIA kernel module loaded",
@@ -24,7 +31,7 @@ def driver_missing(driver: Driver | Missing, container: Container, devices: Devi
         )
     if not isinstance(driver, Missing):
         return fail(
-            f"the driver's library {driver.library} is installed but no kernel module is loaded",
+            f"the driver's library{f' {driver.library}' if driver.library else ''} is installed, no kernel module is loaded",
             observed="not loaded",
             remedy="Install the modules for the running kernel and restart.",
             command="sudo apt update && sudo apt dist-upgrade && sudo reboot",

@@ -1,7 +1,7 @@
 """The driver that is loaded against the one that is installed."""
 
 from sparkdoctor.facts import Driver
-from sparkdoctor.plugin import Verdict, check, fail, ok
+from sparkdoctor.plugin import Verdict, check, fail, ok, skip
 
 
 @check
@@ -17,14 +17,16 @@ def reboot_pending(driver: Driver) -> Verdict:
     """
     said = {"loaded": driver.loaded, "library": driver.library, "installed": driver.installed, "firmware": driver.firmware}
     versions = {name: version for name, version in said.items() if version}
+    if not versions and not driver.mismatch:
+        return skip("no version of the driver is known")
     shown = ", ".join(f"{name} {version}" for name, version in versions.items())
-    if driver.loaded and len(set(versions.values())) > 1:
+    if driver.mismatch or (driver.loaded and len(set(versions.values())) > 1):
         return fail(
-            f"the driver was updated and this machine has not been restarted since: {shown}",
+            f"the driver was updated and the machine not restarted since: {shown or 'library and kernel module differ'}",
             expected=driver.installed or driver.library or driver.firmware,
             observed=driver.loaded,
             evidence=tuple(f"{name}: {version}" for name, version in versions.items()),
-            remedy="Restart the machine (a container: restart the container once the host has been).",
+            remedy="Restart (reboot) the machine; from inside a container, its host.",
             command="sudo reboot",
             needs_root=True,
             needs_reboot=True,

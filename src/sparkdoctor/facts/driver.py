@@ -4,7 +4,7 @@ import re
 from typing import Self
 
 from sparkdoctor.facts.container import Container
-from sparkdoctor.facts.nvml import VERSION_MISMATCH, Nvml
+from sparkdoctor.facts.nvml import VERSION_MISMATCH, Nvml, NvmlError
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
 
@@ -16,7 +16,7 @@ class Driver(Fact):
     """Versions by where they were read: `loaded` kernel module, `library` libnvidia-ml.so.1, `installed` package.
 
     `firmware` is what the GPU's own processor (GSP) runs. `cuda` is the newest CUDA version that the driver runs, such as
-    (13, 0). `mismatch`: NVML refused, since library and kernel module differ.
+    (13, 0). `refusal` is why NVML would not start; `mismatch`: because library and kernel module differ. `started`: it did.
     """
 
     loaded: str | None
@@ -25,11 +25,18 @@ class Driver(Fact):
     firmware: str | None
     cuda: tuple[int, int] | None
     mismatch: bool
+    refusal: NvmlError | None = None
+    started: bool = False
 
     @property
     def version(self) -> str | None:
         """The version that counts: the loaded module's, which no library can do without."""
         return self.loaded or self.library
+
+    @property
+    def shown(self) -> str:
+        """The version, for a sentence."""
+        return self.version or "of an unknown version"
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
@@ -40,14 +47,15 @@ class Driver(Fact):
         said = Nvml() if isinstance(nvml, Missing) else nvml
         loaded = parse_banner(banner) or parse_version(module) or parse_version(said.text("nvmlSystemGetDriverVersion"))
         library = library_version(said)
-        if loaded is None and library is None:
+        refusal = said.refusal
+        started = "nvmlInit" in said.answers
+        if loaded is None and library is None and refusal is None and not started:
             if isinstance(nvml, Broken):
                 return nvml
             if said.stopped:
                 return Broken(said.stopped)
             why = "no kernel module is loaded and libnvidia-ml.so.1 is not installed"
             return Missing(f"there is no NVIDIA driver here: {why}")
-        refusal = said.refusal
         return cls(
             loaded=loaded,
             library=library,
@@ -55,6 +63,8 @@ class Driver(Fact):
             firmware=parse_version(said.text("nvmlDeviceGetGspFirmwareVersion[0]")),
             cuda=cuda_version(said.number("nvmlSystemGetCudaDriverVersion")),
             mismatch=refusal is not None and refusal.code == VERSION_MISMATCH,
+            refusal=refusal,
+            started=started,
         )
 
 

@@ -59,14 +59,19 @@ class Torch(Fact):
             why = text.reason if isinstance(text, Missing) else "it names no version"
             return Broken(f"PyTorch in {root} is damaged: {root}/version.py cannot be understood: {why}")
         library = f"{root}/lib/libtorch_python.so"
-        # A CPU build has no such list; its library need not be searched.
-        strings = machine.records(library, "sm_", "\0", ".rodata") if said[1] else Missing("a CPU build")
+        codes = None
+        # A CPU build has no such list. Compilers put it into .rodata; only where it is not there, all of the file is searched.
+        for section in (".rodata", None) if said[1] else ():
+            strings = machine.records(library, "sm_", "\0", section)
+            codes = codes or (None if isinstance(strings, Missing) else parse_architectures(strings))
+            if codes:
+                break
         wants = machine.records(f"{installed.path}/METADATA", "Requires-Dist: ", "\n") if installed else ()
         return cls(
             version=said[0],
             root=root,
             cuda=said[1],
-            architectures=None if isinstance(strings, Missing) else parse_architectures(strings),
+            architectures=codes,
             triton=None if isinstance(wants, Missing) else triton_requirement(wants),
             machine=machine_of(machine.head(library, HEAD)),
         )
