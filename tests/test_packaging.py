@@ -54,7 +54,12 @@ def sdist(place: Path) -> Path:
     """The source distribution, made by the build backend."""
     if importlib.util.find_spec("hatchling") is None or importlib.util.find_spec("pip") is None:
         pytest.skip("hatchling or pip is not installed here")
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", place / "sdist"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", place / "sdist"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
     (path,) = (place / "sdist").iterdir()
     return path
 
@@ -96,7 +101,10 @@ def test_versions_agree() -> None:
 def test_the_extra_stack_is_what_the_profile_calls_fresh() -> None:
     profile = profiles.load("dgx-spark")
     fresh = {name: str(getattr(profile, name).fresh) for name in ("torch", "triton", "deepspeed")}
-    stack = dict(re.fullmatch(r"(\w+)(.*)", line).groups() for line in PROJECT["project"]["optional-dependencies"]["stack"])  # type: ignore[union-attr]
+    stack = {
+        re.split(r"[^\w-]", line)[0]: line.lstrip("abcdefghijklmnopqrstuvwxyz")
+        for line in PROJECT["project"]["optional-dependencies"]["stack"]
+    }
     assert stack == fresh
 
 
@@ -124,7 +132,11 @@ def test_the_sdist_has_the_sources_and_no_litter(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         found = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"pyproject.toml", "README.md", "LICENSE", "tests/test_packaging.py", "tests/standins/nvml.c"}
-    wanted |= {f"{root}/{name}" for root, top in (("src", "sparkdoctor"), ("checks", "sparkdoctor_checks")) for name in sources(f"{root}/{top}")}
+    wanted |= {
+        f"{root}/{name}"
+        for root, top in (("src", "sparkdoctor"), ("checks", "sparkdoctor_checks"))
+        for name in sources(f"{root}/{top}")
+    }
     assert wanted <= found
     litter = re.compile(r"(^|/)(\.git/|\.ci/|__pycache__|\.hypothesis|\.venv|\.\w+_cache|dist/|build/)|\.pyc$")
     assert not [name for name in found if litter.search(name)]
@@ -138,9 +150,18 @@ def test_the_wheel_has_every_source_file_and_nothing_else(wheel: Path) -> None:
     assert wheel.name == f"sparkdoctor-{__version__}-py3-none-any.whl"
     found = {name for name in names(wheel) if ".dist-info/" not in name}
     assert found == EXPECTED
-    for name in ("sparkdoctor/py.typed", "sparkdoctor_checks/py.typed", "sparkdoctor/profiles/dgx-spark.toml", "sparkdoctor/patient/nvml.py"):
+    for name in (
+        "sparkdoctor/py.typed",
+        "sparkdoctor_checks/py.typed",
+        "sparkdoctor/profiles/dgx-spark.toml",
+        "sparkdoctor/patient/nvml.py",
+    ):
         assert name in found
-    modules = [name for name in found if name.startswith("sparkdoctor_checks/") and name.endswith(".py") and not name.endswith("__init__.py")]
+    modules = [
+        name
+        for name in found
+        if name.startswith("sparkdoctor_checks/") and name.endswith(".py") and not name.endswith("__init__.py")
+    ]
     assert len(modules) == len(Registry.load().checks)
     assert wheel.stat().st_size < 1 << 20
 
@@ -161,9 +182,9 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert f"Version: {__version__}" in head
     assert "License-Expression: Apache-2.0" in head
     assert "Requires-Python: >=3.11" in head
-    assert {line.removeprefix("Requires-Dist: ") for line in head if line.startswith("Requires-Dist:") and "extra ==" not in line} == set(
-        PROJECT["project"]["dependencies"]
-    )
+    assert {
+        line.removeprefix("Requires-Dist: ") for line in head if line.startswith("Requires-Dist:") and "extra ==" not in line
+    } == set(PROJECT["project"]["dependencies"])
     assert "Root-Is-Purelib: true" in metadata(wheel, "WHEEL")
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read(f"sparkdoctor-{__version__}.dist-info/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
@@ -175,7 +196,12 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
 def elsewhere(installed: Path) -> dict[str, str]:
     """The wheel first, our dependencies behind it, and nothing of the source tree."""
     behind = [path for path in sys.path if path.endswith("site-packages")]
-    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", "PYTHONPATH": os.pathsep.join([str(installed), *behind])}
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/nonexistent",
+        "PYTHONPATH": os.pathsep.join([str(installed), *behind]),
+    }
 
 
 def somebody(env: dict[str, str]) -> tuple[str, dict[str, Any]]:
@@ -185,7 +211,9 @@ def somebody(env: dict[str, str]) -> tuple[str, dict[str, Any]]:
     options: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     for python in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
         try:
-            ended = subprocess.run([python, "-B", "-m", "sparkdoctor", "--version"], env=env, cwd="/", capture_output=True, check=False, **options)
+            ended = subprocess.run(
+                [python, "-B", "-m", "sparkdoctor", "--version"], env=env, cwd="/", capture_output=True, check=False, **options
+            )
         except OSError:
             continue
         if ended.returncode == 0:
@@ -198,10 +226,17 @@ def test_the_installed_wheel_finds_all_checks_elsewhere_and_as_another_user(inst
     python, options = somebody(env)
     work = place / "work"
     work.mkdir()
-    where = [python, "-B", "-c", "import sparkdoctor, sparkdoctor_checks; print(sparkdoctor.__file__); print(sparkdoctor_checks.__file__)"]
+    where = [
+        python,
+        "-B",
+        "-c",
+        "import sparkdoctor, sparkdoctor_checks; print(sparkdoctor.__file__); print(sparkdoctor_checks.__file__)",
+    ]
     said = subprocess.run(where, env=env, cwd=work, capture_output=True, text=True, check=True, **options).stdout
     assert [line.startswith(f"{installed}/") for line in said.split()] == [True, True]
-    listed = subprocess.run([python, "-B", "-m", "sparkdoctor", "list"], env=env, cwd=work, capture_output=True, text=True, check=True, **options)
+    listed = subprocess.run(
+        [python, "-B", "-m", "sparkdoctor", "list"], env=env, cwd=work, capture_output=True, text=True, check=True, **options
+    )
     assert sorted(re.findall(r"^  (\S+) ", listed.stdout, re.MULTILINE)) == sorted(Registry.load().checks)
     assert listed.stderr == ""
     command = [python, "-B", "-m", "sparkdoctor", "check", "--format", "json"]

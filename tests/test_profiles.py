@@ -432,6 +432,11 @@ def test_a_check_that_is_off_is_not_in_the_verdict_of_the_report(tmp_path: Path)
     assert [report(level).verdict for level in ("failed", "warning", "off")] == ["failed", "warning", "unknown"]
 
 
+def test_a_severity_for_no_check_is_an_error_that_suggests_one() -> None:
+    with pytest.raises(doctor.UnknownIdError, match="'shm-to-small'; did you mean shm-too-small"):
+        doctor.know(Registry.load(), Profile(severity={"shm-to-small": "off"}).severity)
+
+
 # --- hostile text
 
 
@@ -496,8 +501,8 @@ def test_any_text_is_a_profile_or_a_profile_error(place: Path, text: str) -> Non
     try:
         profile = profiles.load(str(path))
     except ProfileError as error:
-        assert str(error).isprintable(), f"not one printable line: {str(error)!r}"
-        assert len(str(error)) < 1000
+        assert str(error).isprintable(), f"not one printable line: {str(error)!r}"  # noqa: PT017
+        assert len(str(error)) < 1000  # noqa: PT017
     else:
         assert isinstance(profile, Profile)
 

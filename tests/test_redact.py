@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sparkdoctor import doctor, profiles, tape
 from sparkdoctor.host import Question
 from sparkdoctor.machine import Machine
-from sparkdoctor.model import Report, Status
+from sparkdoctor.model import Missing, Report, Status
 from sparkdoctor.patient import wire
 from sparkdoctor.redact import Redactor
 from sparkdoctor.registry import Registry
@@ -279,6 +279,11 @@ NAMES = st.from_regex(r"[qzx][a-z0-9]{3,8}", fullmatch=True)
 FOREIGN = st.from_regex(r"zq[a-zäöüßéñ]{2,6}", fullmatch=True)
 
 
+def spoken(value: Any) -> str:
+    """As our scripts in the patient's interpreter write it: JSON in ASCII."""
+    return str(wire.dumps(value))  # type: ignore[no-untyped-call]
+
+
 class Chatty:
     """A host that names its user, its host and its home wherever one can."""
 
@@ -298,13 +303,13 @@ class Chatty:
         yield Question("env", ("HOSTNAME",)), host
         yield Question("env", ("PATH",)), f"{home}/bin:/usr/bin:/opt/{user}/bin"
         yield Question("read", (f"{home}/.config/x",)), f"[{user}]\nhost = {host}\nhome={home}\n'{home}/a b'\n/data/{user}/x\n"
-        yield Question("stat", (f"/data/{user}",)), tape.Missing(f"/data/{user} does not exist")
+        yield Question("stat", (f"/data/{user}",)), Missing(f"/data/{user} does not exist")
         yield Question("entries", ("/home",)), [user]
         yield Question("run", ([f"{home}/bin/nvcc", f"-I{home}/include"], {"input": f"// {user}"})), ran
-        yield Question("script", (f"{home}/venv/bin/python", "interpreter")), {**ran, "stdout": wire.dumps(said)}
-        yield Question("nvml", ()), {**ran, "stdout": wire.dumps({"ask": "load"}) + "\n" + wire.dumps({"error": said["error"]})}
+        yield Question("script", (f"{home}/venv/bin/python", "interpreter")), {**ran, "stdout": spoken(said)}
+        yield Question("nvml", ()), {**ran, "stdout": spoken({"ask": "load"}) + "\n" + spoken({"error": said["error"]})}
 
-    def answer(self, question: Question, timeout: float) -> Any:
+    def answer(self, question: Question, timeout: float) -> Any:  # noqa: ARG002
         return next(answer for asked, answer in self.answers if asked == question)
 
 

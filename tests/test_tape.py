@@ -396,7 +396,7 @@ def test_a_tape_without_a_kind_of_question_gives_no_false_verdict(kind: str) -> 
 def test_a_tape_without_any_one_answer_gives_no_false_verdict() -> None:
     answers = json.loads(HEALTHY.read_text())["answers"]
     before = judged(answers)
-    false: dict[str, dict[str, Status]] = {}
+    false: dict[str, Any] = {}
     for number, entry in enumerate(answers):
         after = judged(answers[:number] + answers[number + 1 :])
         wrong = {name: status for name, status in after.items() if status not in (before[name], Status.SKIPPED)}
@@ -414,7 +414,7 @@ class Said:
     def __init__(self, answers: list[tuple[Question, Any]]) -> None:
         self._answers = answers
 
-    def answer(self, question: Question, timeout: float) -> Any:
+    def answer(self, question: Question, timeout: float) -> Any:  # noqa: ARG002
         return next(answer for asked, answer in self._answers if asked == question)
 
 
@@ -507,7 +507,7 @@ def test_the_first_answer_is_the_one_that_stays() -> None:
     class Changing:
         number = 0
 
-        def answer(self, question: Question, timeout: float) -> Any:
+        def answer(self, question: Question, timeout: float) -> Any:  # noqa: ARG002
             self.number += 1
             return str(self.number)
 
