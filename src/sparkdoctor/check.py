@@ -63,6 +63,10 @@ class Check:
         hints: dict[str, Any] = self.function.__annotations__
         if any(isinstance(hint, str) for hint in hints.values()):
             hints = get_type_hints(self.function)
+        code = self.function.__code__
+        for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+            if name not in hints:
+                raise TypeError(f"check {self.id}: parameter {name!r} is neither a fact nor the profile")
         return tuple(_need(self.id, name, hint) for name, hint in hints.items() if name != "return")
 
     @property

@@ -9,7 +9,7 @@ from sparkdoctor import __version__
 from sparkdoctor.check import Check, Need
 from sparkdoctor.facts import header
 from sparkdoctor.machine import Fact, Machine, Untaped
-from sparkdoctor.model import Broken, Missing, Report, Result, Status, Verdict
+from sparkdoctor.model import Broken, Missing, Report, Remedy, Result, Status, Verdict, words
 from sparkdoctor.registry import Registry
 
 LAYERS = ("machine", "gpu", "cuda", "torch", "triton", "deepspeed", "cache", "memory", "openfold", "plugins")
@@ -18,6 +18,8 @@ HEADER = header.NEEDS
 """The facts of a report's head: always needed, so that a command can start them before it has loaded any plugin."""
 _LAST_MOMENT = 0.3
 """Seconds that checks get to judge what was read when all time went into reading."""
+_MOMENT = 0.05
+"""Seconds that the rest get when one check took more than all of it."""
 
 
 class UnknownIdError(ValueError):
@@ -30,7 +32,7 @@ def select(registry: Registry, ids: Iterable[str] = (), ignore: Iterable[str] = 
     Raises:
         UnknownIdError: a name that no check has.
     """
-    wanted, unwanted = list(ids), set(ignore)
+    wanted, unwanted = list(dict.fromkeys(ids)), set(ignore)
     know(registry, [*wanted, *unwanted])
     chosen = [registry.checks[name] for name in (wanted or registry.checks) if name not in unwanted]
     return sorted(chosen, key=lambda check: (rank(check.layer), check.id))
@@ -86,12 +88,18 @@ def _judge_all(machine: Machine, checks: Sequence[Check]) -> list[Result]:
     """Run the checks one after the other in a thread that can be left behind where one of them never returns."""
     results: list[Result] = []
     waiting = list(reversed(checks))
+    ends = time.monotonic() + max(_LAST_MOMENT, machine.remaining())
     while waiting:
         done = threading.Event()
         threading.Thread(target=_judge, args=(machine, waiting, results, done), daemon=True).start()
-        if not done.wait(max(_LAST_MOMENT, machine.remaining())) and waiting:
+        # Where one check took all the time, the others get a moment each, and all together not much more than one.
+        if not done.wait(max(_MOMENT, ends - time.monotonic())) and waiting:
             stuck = waiting.pop()
             results.append(_result(stuck, Verdict(Status.CRASHED, "the check did not come to an end"), 0.0))
+        if time.monotonic() > ends + _LAST_MOMENT:
+            late = Verdict(Status.CRASHED, "no time was left for this check: others did not come to an end")
+            while waiting:
+                results.append(_result(waiting.pop(), late, 0.0))
     return results
 
 
@@ -126,12 +134,26 @@ def examine(machine: Machine, check: Check) -> Verdict:
     try:
         verdict = check.function(**given)
     except BaseException as error:  # noqa: BLE001 (a stranger's check may raise anything, SystemExit too)
-        return Verdict(Status.CRASHED, f"the check broke: {type(error).__name__}: {error}")
+        return Verdict(Status.CRASHED, f"the check broke: {words(error)}")
     if not isinstance(verdict, Verdict):
         return Verdict(Status.CRASHED, f"the check returned {type(verdict).__name__} and no verdict")
+    if not _sound(verdict):
+        return Verdict(Status.CRASHED, "the check returned a verdict with parts that are no text")
     if level and verdict.status in (Status.FAILED, Status.WARNING):
         return verdict._replace(status=Status(level))
     return verdict
+
+
+def _sound(verdict: Verdict) -> bool:
+    """Whether a stranger's verdict can be rendered."""
+    status, summary, expected, observed, evidence, remedy = verdict
+    texts = [summary, expected or "", observed or ""]
+    if remedy is not None:
+        if not isinstance(remedy, Remedy):
+            return False
+        texts += [remedy.text, remedy.command or ""]
+    lists = isinstance(evidence, tuple | list)
+    return isinstance(status, Status) and lists and all(isinstance(text, str) for text in (*texts, *evidence))
 
 
 def _given(machine: Machine, need: Need) -> Any:

@@ -4,6 +4,7 @@ A host answers questions. A question is a kind and its arguments, an answer is p
 what makes a machine recordable and replayable (see `tape`). Checks and facts never see a host: they see a `Machine`.
 """
 
+import atexit
 import contextlib
 import errno
 import importlib.util
@@ -94,6 +95,10 @@ class LocalHost:
     def _self(self) -> dict[str, Any]:
         """What this process is: where it runs and what it was asked to examine."""
         system = os.uname()
+        try:
+            cwd = os.getcwd()
+        except OSError:  # it was deleted
+            cwd = ""
         return {
             "sysname": system.sysname,
             "release": system.release,
@@ -102,7 +107,7 @@ class LocalHost:
             "cpus": os.cpu_count() or 1,
             "usable_cpus": len(os.sched_getaffinity(0)),
             "uid": os.getuid(),
-            "cwd": os.getcwd(),
+            "cwd": cwd,
             "executable": sys.executable,
             "path": [entry for entry in sys.path if entry],
             "patient_python": self._patient_python,
@@ -258,6 +263,15 @@ def _run(argv: list[str], options: dict[str, Any], *, timeout: float) -> dict[st
 
 
 _serial = itertools.count()
+_scratches: set[str] = set()
+"""Directories to remove, whatever ends us: the threads that made them may not come to it."""
+
+
+@atexit.register
+def _remove_scratches() -> None:
+    process.end_all()  # who lives could write there again
+    for path in tuple(_scratches):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -266,15 +280,18 @@ def _scratch() -> Iterator[str]:
     last: OSError | None = None
     for base in ("/dev/shm", os.environ.get("TMPDIR", "/tmp")):
         path = f"{base}/sparkdoctor-{os.getpid()}-{next(_serial)}"
+        _scratches.add(path)
         try:
             os.mkdir(path, 0o700)
         except OSError as error:
             last = error
+            _scratches.discard(path)
             continue
         try:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
+            _scratches.discard(path)
         return
     raise OSError(errno.EROFS, "no temporary directory can be written") from last
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar, cast, dataclass_transform
 
 from sparkdoctor.host import Host, Question
-from sparkdoctor.model import Broken, Missing
+from sparkdoctor.model import Broken, Missing, words
 from sparkdoctor.process import Ran
 from sparkdoctor.profiles import Profile
 
@@ -167,8 +167,10 @@ class Machine:
             slot.value = kind.probe(self)
         except Unavailable as unavailable:
             slot.value = unavailable.missing
-        except Exception as error:  # noqa: BLE001 (a probe is a plugin: whatever it raises is its finding)
-            slot.value = Broken(f"{kind.__name__} could not be read: {type(error).__name__}: {error}")
+        except BaseException as error:  # (a probe is a plugin: whatever it raises is its finding)
+            if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+                raise  # Ctrl-C, or SIGTERM's SystemExit
+            slot.value = Broken(f"{kind.__name__} could not be read: {words(error)}")
         finally:
             self._local.slot = outer
             if outer is not None:

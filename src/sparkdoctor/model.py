@@ -17,6 +17,14 @@ class Status(StrEnum):
     CRASHED = "crashed"
 
 
+def words(error: BaseException) -> str:
+    """A stranger's exception as a line: its type and what it says, where it can say it."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:  # noqa: BLE001 (a __str__ may raise anything)
+        return type(error).__name__
+
+
 class Missing:
     """An answer or a fact that is not there, with the reason in the user's words."""
 

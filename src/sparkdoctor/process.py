@@ -2,10 +2,12 @@
 
 import atexit
 import contextlib
+import errno
 import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -16,6 +18,9 @@ OUTPUT_LIMIT = 1 << 20
 
 _alive: set[subprocess.Popen[bytes]] = set()
 """Children that are not over yet: whatever ends us, they end too."""
+_starting = threading.Lock()
+_over = threading.Event()
+"""Set when we end: other threads still run then, and would start the next command where the last was killed."""
 
 
 class Ran(NamedTuple):
@@ -57,16 +62,19 @@ def run(
         OSError: it could not be started.
     """
     ends = time.monotonic() + timeout
-    child = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=env,
-        pass_fds=pass_fds,
-        start_new_session=True,
-    )
-    _alive.add(child)
+    with _starting:
+        if _over.is_set():
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+        _alive.add(child)
     code: int | None = None
     try:
         said, finished = _listen(child, ends)
@@ -121,6 +129,10 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 @atexit.register
-def _end_all() -> None:
+def end_all() -> None:
+    """Start nothing more and kill what runs."""
+    _over.set()
+    if _starting.acquire(timeout=1.0):  # whoever is just starting a child has added it then
+        _starting.release()
     for child in tuple(_alive):
         _end(child)

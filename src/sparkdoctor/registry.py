@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from sparkdoctor.check import Check
-from sparkdoctor.model import Result, Status, Verdict
+from sparkdoctor.model import Result, Status, Verdict, words
 
 GROUP = "sparkdoctor.plugins"
 OURS = "sparkdoctor"
@@ -53,7 +53,7 @@ class Registry:
                     if isinstance(value, Check) and value.function.__module__ == module.__name__:
                         self._register(plugin, value)
             else:
-                self._problem(plugin, f"{name} cannot be imported: {type(module).__name__}: {module}")
+                self._problem(plugin, f"{name} cannot be imported: {words(module)}")
 
     def _modules(self, plugin: Plugin) -> Iterator[tuple[str, ModuleType | BaseException]]:
         pending = [plugin.value.partition(":")[0].strip()]
@@ -115,9 +115,14 @@ def installed() -> list[Plugin]:
     return sorted(found.values(), key=lambda plugin: (plugin.distribution != OURS, plugin.distribution, plugin.name))
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file that may be a FIFO, which then reads as empty."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _entry_points(path: str) -> Iterator[tuple[str, str]]:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace", opener=_without_waiting) as file:
             text = file.read(1 << 20)
     except OSError:
         return

@@ -57,8 +57,16 @@ def group() -> None:
 def main() -> NoReturn:
     """Run a command and exit with a code of the contract; never a traceback."""
     gc.disable()  # a tenth of a second leaves nothing worth collecting, and the collector costs a twentieth of it
+    for number in (0, 1, 2):
+        # A closed standard stream would be taken by the next file that is opened, and children would write into that.
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP, and so do we then
+                signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         code: Any = group.main(prog_name="sparkdoctor", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

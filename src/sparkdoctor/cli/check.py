@@ -49,7 +49,7 @@ def command(ids: tuple[str, ...], ignore: tuple[str, ...], form: str, output: st
     try:
         checks = doctor.select(registry, ids, ignore)
     except doctor.UnknownIdError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.ClickException(str(error)) from None
     machine.start(doctor.facts_of(checks, deep=deep))
     render = importlib.import_module(f"sparkdoctor.render.{form}").render
     report = doctor.diagnose(machine, registry, checks, deep=deep)
@@ -72,13 +72,13 @@ def _host(replay: str | None, python: str | None) -> Host:
     if replay is None:
         return LocalHost(find_python(python))
     if python is not None:
-        raise click.UsageError("--python cannot change what is on a tape: leave it out with --replay")
+        raise click.ClickException("--python cannot change what is on a tape: leave it out with --replay")
     from sparkdoctor import tape  # noqa: PLC0415 (only for a replay)
 
     try:
         return tape.Player(tape.load(replay))
     except tape.TapeError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.ClickException(str(error)) from None
 
 
 def _save(path: str, text: str) -> None:

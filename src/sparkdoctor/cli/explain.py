@@ -19,7 +19,7 @@ def command(id: str) -> int:  # noqa: A002 (it is the word of the reports)
     try:
         (check,) = doctor.select(registry, (id,))
     except doctor.UnknownIdError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.ClickException(str(error)) from None
     emit(explain(check, registry.owners[check.id].distribution))
     return 0
 

@@ -1,5 +1,6 @@
 """What commands share: options, the machine they make, completion of ids."""
 
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +41,7 @@ def load_profile(name: str) -> profiles.Profile:
     try:
         return profiles.load(name)
     except profiles.ProfileError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.ClickException(str(error)) from None
 
 
 def know_severities(registry: Registry, profile: profiles.Profile) -> None:
@@ -48,7 +49,7 @@ def know_severities(registry: Registry, profile: profiles.Profile) -> None:
     try:
         doctor.know(registry, profile.severity)
     except doctor.UnknownIdError as error:
-        raise click.UsageError(f"profile {profile.name}: severity: {error}") from None
+        raise click.ClickException(f"profile {profile.name}: severity: {error}") from None
 
 
 def find_python(path: str | None) -> str | None:
@@ -59,10 +60,12 @@ def find_python(path: str | None) -> str | None:
 
     found = shutil.which(path)
     if found is None:
-        raise click.UsageError(f"--python {path}: no such interpreter")
+        raise click.ClickException(f"--python {path}: no such interpreter")
     return os.path.abspath(found)
 
 
 def seconds(timeout: float | None, *, deep: bool) -> float:
     """The time for everything."""
+    if timeout is not None and math.isnan(timeout):
+        raise click.ClickException("--timeout nan: a number of seconds is due")
     return timeout if timeout is not None else DEEP_SECONDS if deep else QUICK_SECONDS

@@ -131,7 +131,7 @@ _string, _boolean = _of(str, "a string"), _of(bool, "true or false")
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:  # noqa: PLR2004
-        raise ValueError("a number that is not negative is due")
+        raise ValueError("a number from 0 to 1e9 is due")
     return value
 
 
@@ -192,7 +192,7 @@ def load(name: str) -> Profile:
 
 
 def _load(name: str, chain: tuple[str, ...]) -> Profile:
-    path = name if "/" in name or name.endswith(".toml") else os.path.join(_HERE, f"{name}.toml")
+    path = os.path.normpath(name) if "/" in name or name.endswith(".toml") else os.path.join(_HERE, f"{name}.toml")
     if path in chain:
         raise ProfileError(f"{path}: it extends itself, through {' and '.join(chain)}")
     try:
@@ -230,7 +230,7 @@ def _parse(text: str, path: str, chain: tuple[str, ...]) -> Profile:
     base: dict[str, Any] = {}
     if extends := values.pop("extends", None):
         # A file that is extended is looked for beside the one that extends it.
-        beside = os.path.join(os.path.dirname(path), extends) if "/" in extends or extends.endswith(".toml") else extends
+        beside = os.path.normpath(os.path.join(os.path.dirname(path), extends)) if "/" in extends or extends.endswith(".toml") else extends
         base = vars(_load(beside, chain))
         values["severity"] = {**base["severity"], **values.get("severity", {})}
     values.setdefault("name", os.path.basename(path).removesuffix(".toml"))

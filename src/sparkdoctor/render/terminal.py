@@ -21,6 +21,7 @@ _INDENT = 4
 def render(report: Report, *, verbose: bool, to_file: bool) -> str:
     """The report as text, with the colours that rich finds the terminal to have; a file gets none."""
     console = Console(highlight=False, no_color=True, force_terminal=False) if to_file else Console(highlight=False)
+    console.width = console.width or 80  # COLUMNS=0 would print nothing at all
     page = _Page(console)
     page.add(Text(printable(headline.machine_line(report)), "bold"))
     page.add(Text(printable(headline.system_line(report)), "dim"))
