@@ -9,7 +9,7 @@ from sparkdoctor import __version__
 from sparkdoctor.check import Check, Need
 from sparkdoctor.facts import header
 from sparkdoctor.machine import Fact, Machine, Untaped
-from sparkdoctor.model import Broken, Missing, Report, Remedy, Result, Status, Verdict, words
+from sparkdoctor.model import Broken, Missing, Remedy, Report, Result, Status, Verdict, words
 from sparkdoctor.registry import Registry
 
 LAYERS = ("machine", "gpu", "cuda", "torch", "triton", "deepspeed", "cache", "memory", "openfold", "plugins")

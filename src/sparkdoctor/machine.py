@@ -197,7 +197,8 @@ class Machine:
         left = self.remaining()
         if left <= 0:
             raise Unavailable(Broken(f"no time left of {self._timeout:g} s"))
-        answer = self._host.answer(Question(kind, args), min(timeout, left))
+        # Never all the time that is left: what hangs must still be judged.
+        answer = self._host.answer(Question(kind, args), min(timeout, 0.7 * left))
         if isinstance(answer, Untaped):
             raise Unavailable(answer)
         return answer

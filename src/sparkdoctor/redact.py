@@ -1,6 +1,7 @@
 """Takes out of a text what says whose machine it is: for tapes and for reports that are pasted into issues."""
 
 import getpass
+import json
 import os
 import re
 import socket
@@ -10,23 +11,41 @@ _SYSTEM_NAMES = frozenset(
     (
         "root nvidia user users home usr lib lib64 bin sbin local cuda python python3 dev proc sys etc opt mnt srv tmp var run"
         " data workspace ubuntu debian spark dgx torch triton deepspeed sparkdoctor localhost host admin test runner"
+        # Words of our own questions and answers, and of the files and programs that they quote.
+        " ask args answer missing broken env which read entries records head stat space limits self script nvml"
+        " code stdout stderr kind size mode real readable writable executable total free device stack memlock nofile"
+        " sysname release machine cwd page_size cpus usable_cpus uid path patient_python input output scratch"
+        " interpreter version implementation prefix include modules distributions managed origin namespace error text file load"
+        " max memory docker container some full low high aarch64 x86_64 linux kernel gcc clang nvcc ptxas gnu"
     ).split(),
 )
 """Words of paths and messages everywhere: as the name of a user or host they tell nothing, and replacing them breaks much."""
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|PRIVATE", re.IGNORECASE)
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+# Where a name may begin: after what is no part of one, or after \n, \t, … in quoted JSON.
+_BEGIN = r"(?:(?<![\w-])|(?<=\\[bfnrt]))"
 _PATTERNS = (
+    # First, since it may stand within a word (pod5d5ba0d6-…) and what follows it then begins one.
+    (re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     # A variable or a JSON member with a telling name.
     (re.compile(r"(?i)\b(\w*(?:token|secret|passw(?:or)?d|api_?key|credential)\w*\"?\s*[=:]\s*\"?)[^\s\"',;]+"), r"\1<redacted>"),
     (re.compile(r"(?i)\b(bearer )[\w.~+/-]{8,}=*"), r"\1<redacted>"),
     (re.compile(r"\b(?:hf_|ghp_|gho_|github_pat_|glpat-|sk-|nvapi-|xox[bp]-)[\w-]{8,}"), "<redacted>"),
-    (re.compile(r"(\b\w+://)[^/\s:@\"']+(?::[^/\s@\"']*)?@"), r"\1<redacted>@"),
-    (re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"), "<address>"),
-    (re.compile(r"(?i)\b(\w*serial(?:[ _]?(?:number|no))?\"?\s*[=:]\s*\"?)[\w-]+"), r"\1<serial>"),
-    (re.compile(r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "<uuid>"),
+    (re.compile(r"(\b\w+://)[^/\s\"'<>]+@"), r"\1<redacted>@"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"), "<address>"),
+    (re.compile(r"(?i)\b(\w*serial(?:[ _-]?(?:number|no))?\"?\s*[=:]\s*\"?)[\w-]+"), r"\1<serial>"),
     (re.compile(r"(?i)(?<![0-9a-f:])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![0-9a-f:])"), "<mac>"),
     # Four numbers with points are an address unless they are part of a name or a version (nvidia_cublas-13.1.0.3).
-    (re.compile(r"(?<![\w.=+/-])(?!127\.0\.0\.1\b|0\.0\.0\.0\b)(?:\d{1,3}\.){3}\d{1,3}(?![\w.-])"), "<ip>"),
+    (
+        re.compile(
+            r"(?<![\w.+-])(?<![=<>~!]=)(?<![^/]/)(?!127\.0\.0\.1\b|0\.0\.0\.0\b)"
+            rf"(?:{_OCTET}\.){{3}}{_OCTET}(?![\w-]|\.\w)"
+        ),
+        "<ip>",
+    ),
+    # The address ranges in use (global, local, link-local), shortened by :: or not.
+    (re.compile(r"(?i)(?<![\w:])(?:fe[89ab]|f[cd][0-9a-f]|[23][0-9a-f]{2})[0-9a-f](?::[0-9a-f]{0,4}){2,7}(?![\w:])"), "<ip>"),
     (re.compile(r"(?i)(?<![\w:])(?:[0-9a-f]{1,4}:){3,7}(?::|[0-9a-f]{1,4})(?![\w:])"), "<ip>"),
     # Container and pod ids.
     (re.compile(r"\b[0-9a-f]{64}\b"), "<id>"),
@@ -42,12 +61,13 @@ class Redactor:
     def __init__(self, home: str | None = None, user: str | None = None, host: str | None = None) -> None:
         """Redact for this home directory, user and host name."""
         rules = list(_PATTERNS)
-        if home and home.strip("/") and home.strip("/") not in _SYSTEM_NAMES:
-            rules.append((re.compile(re.escape(home.rstrip("/")) + r"(?![\w-])"), "/home/user"))
-        rules.append((re.compile(r"(?<![\w.])(/home|/Users)/(?!user\b)[^/\s\"':,;]+"), r"\1/user"))
+        if home and home.strip("/") and not set(home.strip("/").split("/")) <= _SYSTEM_NAMES:
+            rules.append((re.compile(_either(home.rstrip("/")) + r"(?![\w-])"), "/home/user"))
+        begin = r"(?:(?<![\w.])|(?<=\\[bfnrt]))"
+        rules.append((re.compile(begin + r"(/home|/Users)/(?!user(?![\w.-]))[^/\s\"':,;]+"), r"\1/user"))
         for name, replacement in ((user, "user"), (host, "host"), ((host or "").partition(".")[0], "host")):
             if name and len(name) > 2 and name.lower() not in _SYSTEM_NAMES:  # noqa: PLR2004
-                rules.append((re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])"), replacement))
+                rules.append((re.compile(rf"{_BEGIN}{_either(name)}(?![\w-])"), replacement))
         self._rules = rules
 
     @classmethod
@@ -66,7 +86,7 @@ class Redactor:
         return text
 
     def clean(self, value: Any) -> Any:
-        """JSON data without what is private; keys too."""
+        """JSON data without what is private."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list | tuple):
@@ -74,5 +94,11 @@ class Redactor:
         if isinstance(value, dict):
             if value.get("ask") == "env" and isinstance(value.get("answer"), str) and _SECRET_NAME.search(str(value.get("args"))):
                 return {**value, "answer": "<redacted>"}
-            return {self.text(key): self.clean(item) for key, item in value.items()}
+            return {key: self.clean(item) for key, item in value.items()}  # keys are words of ours
         return value
+
+
+def _either(name: str) -> str:
+    """A pattern for a name as it is and as JSON in ASCII writes it."""
+    spellings = dict.fromkeys((name, json.dumps(name)[1:-1]))
+    return f"(?:{'|'.join(map(re.escape, spellings))})"

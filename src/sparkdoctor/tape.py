@@ -4,7 +4,11 @@ A tape holds questions and raw answers, not what we made of them. It is redacted
 strangers when it is loaded.
 """
 
+import io
 import json
+import os
+import select
+import stat
 import threading
 from typing import Any
 
@@ -17,6 +21,8 @@ from sparkdoctor.redact import Redactor
 SCHEMA = "sparkdoctor.tape/1"
 SIZE_LIMIT = 64 << 20
 """Bytes; a larger file is no tape of ours."""
+PIPE_SECONDS = 2.0
+"""How long a pipe may say nothing."""
 
 
 class TapeError(ValueError):
@@ -97,14 +103,32 @@ def load(path: str) -> dict[str, Any]:
     Raises:
         TapeError: it is no tape that this version can play.
     """
+    name = path if path.isprintable() else ascii(path)
     try:
-        with open(path, "rb") as file:
-            raw = file.read(SIZE_LIMIT + 1)
+        # Non-blocking: `<(zcat tape.gz)` of a shell is welcome, a FIFO that nobody fills must not make us wait.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+            kind = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
+                raise TapeError(f"{name}: not a regular file")
+            raw = _read(file)
     except OSError as error:
-        raise TapeError(f"{path}: {error.strerror}") from None
+        raise TapeError(f"{name}: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the name
+        raise error if isinstance(error, TapeError) else TapeError(f"{name}: {error}") from None
     if len(raw) > SIZE_LIMIT:
-        raise TapeError(f"{path}: larger than {SIZE_LIMIT >> 20} MiB, not a tape")
-    return parse(raw, path)
+        raise TapeError(f"{name}: larger than {SIZE_LIMIT >> 20} MiB, not a tape")
+    return parse(raw, name)
+
+
+def _read(file: io.FileIO) -> bytes:
+    """All of a file or pipe, up to one byte over the limit; a pipe that says nothing for a while is at its end."""
+    raw = bytearray()
+    while len(raw) <= SIZE_LIMIT and select.select([file], [], [], PIPE_SECONDS)[0]:
+        chunk = file.read(1 << 20)
+        if not chunk:
+            break
+        raw += chunk
+    return bytes(raw)
 
 
 def parse(raw: bytes, name: str = "tape") -> dict[str, Any]:

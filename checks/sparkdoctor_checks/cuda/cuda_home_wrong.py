@@ -1,5 +1,7 @@
 """CUDA_HOME."""
 
+from shlex import quote
+
 from sparkdoctor.facts import CudaHome, Nvcc
 from sparkdoctor.facts.ptxas import release_of
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, warn
@@ -26,7 +28,7 @@ def cuda_home_wrong(home: CudaHome, nvcc: Nvcc | Missing) -> Verdict:
             expected=f"{home.home}/bin/nvcc",
             observed="none",
             remedy="Point it at the toolkit, or unset it.",
-            command=f"export {home.variable}={better}",
+            command=f"export {home.variable}={quote(better)}",
         )
     if home.on_path_version and release_of(home.on_path_version) != nvcc.release:
         text = f"{setting} is CUDA {nvcc.version}, but nvcc on PATH is CUDA {home.on_path_version}"
@@ -36,6 +38,6 @@ def cuda_home_wrong(home: CudaHome, nvcc: Nvcc | Missing) -> Verdict:
             expected=f"one toolkit ({home.on_path})",
             observed=nvcc.path,
             remedy="Make the variable and PATH name the same toolkit.",
-            command=f"export {home.variable}={str(home.on_path).removesuffix('/bin/nvcc')}",
+            command=f"export {home.variable}={quote(str(home.on_path).removesuffix('/bin/nvcc'))}",
         )
     return ok(f"{setting}, CUDA {nvcc.version}")

@@ -2,7 +2,7 @@
 
 import re
 
-from sparkdoctor.architecture import native
+from sparkdoctor.architecture import jitted, native
 from sparkdoctor.facts import Driver, Gpu, Torch, target
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
 from sparkdoctor.profiles import Profile
@@ -40,7 +40,7 @@ def cuda_newer_than_driver(driver: Driver, torch: Torch, gpu: Gpu | Missing, pro
     if needed <= driver.cuda:
         return ok(f"PyTorch for CUDA {torch.cuda}, driver for up to {runs}", expected=f"<={runs}", observed=torch.cuda)
     wanted = target(profile, gpu)
-    if wanted and torch.architectures is not None and not native(torch.architectures, wanted):
+    if wanted and torch.architectures and not native(torch.architectures, wanted) and jitted(torch.architectures, wanted):
         return warn(
             f"PyTorch for CUDA {torch.cuda} has only PTX for {wanted}; driver {driver.version} (CUDA {runs}) may not compile it",
             expected=f"<={runs}",

@@ -36,5 +36,5 @@ def machine_not_spark(system: System, identity: Identity, gpu: Gpu | Missing, pr
             observed=identity.name or wrong[0],
             remedy="Choose the profile that fits this machine (sparkdoctor check --profile gb200, hopper or a file of your own).",
         )
-    seen = f"{identity.name} ({', '.join(right)})" if identity.name else ", ".join(right)
+    seen = f"{identity.name} ({', '.join(right)})" if identity.name and right else identity.name or ", ".join(right)
     return ok(f"{profile.title or profile.name}: {seen}" if seen else "the profile asks for no particular machine")

@@ -31,6 +31,13 @@ def build_jobs_unbounded(build: BuildSettings, memory: Memory, cgroup: Cgroup | 
             observed=str(build.jobs),
         )
     jobs = "unlimited jobs" if build.jobs is None else f"{build.jobs} jobs"
+    if build.jobs == 1:
+        return fail(
+            f"{who}: not even one job of {per_job} fits into {gib(free)}",
+            expected=f">={gib(build.bytes_per_job)}",
+            observed=gib(free),
+            remedy="Free memory before you build anything (memory-low), or build for one architecture.",
+        )
     need = "" if build.jobs is None else f" need {build.jobs * build.bytes_per_job / 1e9:.0f} GB and"
     return fail(
         f"{who}: {jobs} of {per_job}{need} do not fit into {gib(free)}",

@@ -20,15 +20,15 @@ def disk_low(disks: Disks, profile: Profile) -> Verdict:
     if bounds.failed is None and bounds.warning is None:
         return skip(f"the profile {profile.name} asks for no room")
     least = min(disks.volumes, key=lambda volume: volume.free)
-    shown = ", ".join(f"{volume.path} ({volume.purpose}): {gib(volume.free)} free" for volume in disks.volumes)
+    shown = tuple(f"{volume.path} ({volume.purpose}): {gib(volume.free)} free" for volume in disks.volumes)
     for level, bound in ((fail, bounds.failed), (warn, bounds.warning)):
         if bound is not None and least.free < bound * GIB:
             return level(
                 f"only {gib(least.free)} free on the file system of {least.path}",
                 expected=f">={bound:g} GiB",
                 observed=gib(least.free),
-                evidence=tuple(shown.split(", ")),
+                evidence=shown,
                 remedy="Make room, or point caches elsewhere (TORCH_EXTENSIONS_DIR, TRITON_CACHE_DIR, OPENFOLD_CACHE, TMPDIR).",
                 command="docker system df; du -xhd1 ~/.cache | sort -h | tail",
             )
-    return ok(shown, observed=gib(least.free))
+    return ok(", ".join(shown), observed=gib(least.free))

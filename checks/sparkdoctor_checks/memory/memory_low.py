@@ -47,4 +47,4 @@ def memory_low(memory: Memory, cgroup: Cgroup | Missing, profile: Profile) -> Ve
             )
     if bounds.failed is None and bounds.warning is None:
         return skip(f"the profile {profile.name} asks for no amount of memory")
-    return ok(f"{text} ({made_of})", expected=f">={bounds.failed or bounds.warning:g} GiB", observed=gib(here))
+    return ok(f"{text} ({made_of})", expected=f">={bounds.failed or bounds.warning or 0:g} GiB", observed=gib(here))

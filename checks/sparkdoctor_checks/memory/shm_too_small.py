@@ -28,7 +28,12 @@ def shm_too_small(shm: SharedMemory | Missing, container: Container, profile: Pr
         remedy, command = "Mount it larger.", "sudo mount -o remount,size=50% /dev/shm"
     if isinstance(shm, Missing):
         return fail(
-            f"there is no shared memory: {shm.reason}", expected=expected, observed="none", remedy=remedy, command=command
+            f"there is no shared memory: {shm.reason}",
+            expected=expected,
+            observed="none",
+            remedy=remedy,
+            command=command,
+            needs_root=not container,
         )
     if shm.total < wanted * GIB:
         return fail(

@@ -2,7 +2,7 @@
 
 from sparkdoctor.facts import Python, System, Torch
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok
-from sparkdoctor.profiles import Profile
+from sparkdoctor.profiles import Profile, Requirement
 
 
 @check
@@ -17,7 +17,8 @@ def torch_without_cuda(torch: Torch, python: Python, system: System | Missing, p
     """
     if torch.cuda is not None:
         return ok(f"PyTorch {torch.version}, CUDA {torch.cuda}", observed=torch.cuda)
-    arm = not isinstance(system, Missing) and system.architecture == "aarch64"
+    old = torch.version not in Requirement(">=2.11")
+    arm = old and not isinstance(system, Missing) and system.architecture == "aarch64"
     why = "; PyPI's aarch64 wheels before 2.11 are all CPU builds" if arm else ""
     return fail(
         f"PyTorch {torch.version} is a CPU build{why}",

@@ -23,7 +23,6 @@ def wheel_for_other_machine(system: System, torch: Torch, triton: Triton | Missi
             expected=system.architecture,
             observed=others,
             remedy="Make the environment anew on this machine; wheels cannot be carried over from another kind.",
-            command="python -m venv --clear ENVIRONMENT",
         )
     known = {name: machine for name, machine in found.items() if machine}
     return ok(

@@ -1,5 +1,7 @@
 """The variables that name a ptxas for Triton."""
 
+from shlex import quote
+
 from sparkdoctor.facts import Gpu, Triton, target
 from sparkdoctor.facts.triton import code_name
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
@@ -54,5 +56,5 @@ def triton_ptxas_path_ignored(triton: Triton, gpu: Gpu | Missing, profile: Profi
         expected=reads,
         observed=name,
         remedy=f"Set {reads} instead, or unset {name}." if tool.knob == reads else "Upgrade PyTorch and Triton.",
-        command=f"unset {name}" if serves else f"export {tool.knob}={path}" if tool.knob == reads else None,
+        command=f"unset {name}" if serves else f"export {tool.knob}={quote(path)}" if tool.knob == reads else None,
     )

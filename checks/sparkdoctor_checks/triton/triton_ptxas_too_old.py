@@ -1,5 +1,7 @@
 """The assembler that Triton uses."""
 
+from shlex import quote
+
 from sparkdoctor.facts import CudaHome, Gpu, Nvcc, Python, Triton, target
 from sparkdoctor.facts.triton import UNSETTABLE, code_name
 from sparkdoctor.plugin import Broken, Missing, Verdict, check, fail, ok, skip
@@ -68,5 +70,5 @@ def _remedy(triton: Triton, number: int, nvcc: Nvcc | Missing, home: CudaHome) -
     serves = not isinstance(nvcc, Missing) and not nvcc.refusals.get(number, "not asked")
     accepted = serves and not isinstance(nvcc, Missing) and (triton.release >= (3, 5) or nvcc.release < (13, 0))
     if accepted and knob != UNSETTABLE and home.home:
-        return "Let Triton use the toolkit's ptxas.", f"export {knob}={home.home}/bin/ptxas"
+        return "Let Triton use the toolkit's ptxas.", f"export {knob}={quote(home.home)}/bin/ptxas"
     return "Upgrade PyTorch and Triton.", None

@@ -35,7 +35,9 @@ def triton_torch_mismatch(torch: Torch, triton: Triton, python: Python, system: 
     }
     if wanted.marker and not wanted.marker.evaluate(place):
         return skip(f"PyTorch {torch.version} asks for no Triton on {system.architecture}")
-    if wanted.specifier.contains(triton.version.partition("+")[0], prereleases=True):
+    # A nightly names the local part too (pytorch-triton==3.5.0+gitbfeb0668).
+    spellings = (triton.version, triton.version.partition("+")[0])
+    if any(wanted.specifier.contains(version, prereleases=True) for version in spellings):
         return ok(f"Triton {triton.version} for PyTorch {torch.version}", expected=str(wanted.specifier), observed=triton.version)
     return fail(
         f"PyTorch {torch.version} asks for Triton {wanted.specifier}, installed is {triton.version}",

@@ -57,38 +57,51 @@ def group() -> None:
 def main() -> NoReturn:
     """Run a command and exit with a code of the contract; never a traceback."""
     gc.disable()  # a tenth of a second leaves nothing worth collecting, and the collector costs a twentieth of it
-    for number in (0, 1, 2):
-        # A closed standard stream would be taken by the next file that is opened, and children would write into that.
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    with contextlib.suppress(ValueError):  # not in the main thread
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP, and so do we then
-                signal.signal(number, lambda number, _: sys.exit(128 + number))
+    _open_standard_streams()
+    _end_on_signals()
     try:
-        code: Any = group.main(prog_name="sparkdoctor", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        code = UNUSABLE
-        say(error.format_message())
-    except click.ClickException as error:
-        code = error.exit_code if isinstance(error, Broke) else UNUSABLE
-        context = getattr(error, "ctx", None)
-        say((f"{context.get_usage()}\n" if context else "") + f"sparkdoctor: {error.format_message()}")
-    except (click.Abort, KeyboardInterrupt):
-        code = 128 + signal.SIGINT
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except BrokenPipeError:
-        code = NO_VERDICT
-    except Exception as error:
+        code = _run()
+    except Exception as error:  # noqa: BLE001 (a user gets a sentence, never a traceback)
         code = NO_VERDICT
         say(f"sparkdoctor broke: {type(error).__name__}: {error}\nPlease report this bug, with a tape (sparkdoctor record).")
         if os.environ.get("SPARKDOCTOR_DEBUG"):
             raise
     _quiet_exit()
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        code = group.main(prog_name="sparkdoctor", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return UNUSABLE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        say((f"{context.get_usage()}\n" if context else "") + f"sparkdoctor: {error.format_message()}")
+        return error.exit_code if isinstance(error, Broke) else UNUSABLE
+    except (click.Abort, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _open_standard_streams() -> None:
+    """A closed standard stream would be taken by the next file that is opened, and children would write into that."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _end_on_signals() -> None:
+    """End in good order, children and temporary directories too; under nohup, SIGHUP stays ignored."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 class Broke(click.ClickException):
@@ -118,9 +131,13 @@ def _write(stream: Any, text: str) -> None:
         text.encode(encoding)
     except (UnicodeEncodeError, LookupError):
         text = text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
-    with contextlib.suppress(BrokenPipeError):
+    try:
         stream.write(text)
         stream.flush()
+    except BrokenPipeError:
+        return
+    except OSError as error:  # a disk that is full
+        raise Broke(f"the output cannot be written: {error.strerror}") from None
 
 
 def _quiet_exit() -> None:

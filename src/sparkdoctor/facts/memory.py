@@ -88,6 +88,8 @@ GIB = 1 << 30
 
 def gib(size: float) -> str:
     """A size in words: `119.6 GiB`, `64 MiB`."""
+    if 0 < size < 1 << 20:
+        return f"{size / 1024:.0f} KiB"
     if size < GIB:
         return f"{size / (1 << 20):.0f} MiB"
     return f"{size / GIB:.1f} GiB"

@@ -75,9 +75,12 @@ class Python(Fact):
 
         Source: PEP 668; Ubuntu's Python says `error: externally-managed-environment`.
         """
+        from shlex import quote  # noqa: PLC0415 (only where there is something to mend)
+
+        path = quote(self.path)
         if self.managed:
-            return f"{self.path} -m venv ~/spark && ~/spark/bin/pip install {what}"
-        return f"{self.path} -m pip install {what}"
+            return f"{path} -m venv ~/spark && ~/spark/bin/pip install {what}"
+        return f"{path} -m pip install {what}"
 
 
 def choose(machine: Machine) -> Choice | Missing:

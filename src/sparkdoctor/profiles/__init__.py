@@ -22,6 +22,10 @@ class ProfileError(ValueError):
     """A profile that cannot be used; the message names the file, the line and the key."""
 
 
+class NoProfileError(ProfileError):
+    """There is no profile of this name."""
+
+
 class Requirement:
     """A version specifier such as `>=2.7`; a pre-release counts like any other version."""
 
@@ -192,29 +196,27 @@ def load(name: str) -> Profile:
 
 
 def _load(name: str, chain: tuple[str, ...]) -> Profile:
-    path = os.path.normpath(name) if "/" in name or name.endswith(".toml") else os.path.join(_HERE, f"{name}.toml")
-    if path in chain:
+    path = name if "/" in name or name.endswith(".toml") else os.path.join(_HERE, f"{name}.toml")
+    if "\0" in path:
+        raise ProfileError(f"{_shown(path)}: not a file name")
+    if os.path.realpath(path) in map(os.path.realpath, chain):
         raise ProfileError(f"{path}: it extends itself, through {' and '.join(chain)}")
     try:
-        with open(path, "rb") as file:
-            text = file.read(_FILE_LIMIT + 1).decode("utf-8")
+        # Non-blocking: a FIFO must not make us wait.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            raw = file.read(_FILE_LIMIT + 1)
+        text = raw.decode("utf-8") if len(raw) <= _FILE_LIMIT else ""
     except FileNotFoundError:
-        raise ProfileError(f"no profile {name!r}; built in are {', '.join(builtin())}; a file needs a / or .toml") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
-    if len(text) > _FILE_LIMIT:
+        raise NoProfileError(f"no profile {name!r}; built in are {', '.join(builtin())}; a file needs a / or .toml") from None
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the name
+        raise ProfileError(f"{_shown(path)}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
+    if len(raw) > _FILE_LIMIT:
         raise ProfileError(f"{path}: larger than 1 MiB, not a profile")
     return _parse(text, path, (*chain, path))
 
 
 def _parse(text: str, path: str, chain: tuple[str, ...]) -> Profile:
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        # tomllib says "(at line 3, column 5)": lead with it, as compilers do.
-        place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
-        what = str(error)[: place.start()] if place else str(error)
-        raise ProfileError(f"{path}:{place[1] if place else 1}: {what[:1].lower()}{what[1:]}") from None
+    document = _document(text, path)
     values: dict[str, Any] = {}
     for key, value in document.items():
         if key == "severity" and isinstance(value, dict):
@@ -223,18 +225,48 @@ def _parse(text: str, path: str, chain: tuple[str, ...]) -> Profile:
             values |= _table(key, value, text, path)
         elif key in _TABLES[""]:
             values[key] = _read(_TABLES[""][key], value, text, path, "", key)
+        elif key == "severity" or (key and key in _TABLES):
+            raise ProfileError(f"{path}:{_line(text, '', key)}: {key}: a table is due")
         else:
             raise ProfileError(f"{path}:{_line(text, '', key)}: {_unknown(key, [*_TABLES[''], *_TABLES, 'severity'])}")
     if (schema := values.pop("schema", None)) != SCHEMA:
         raise ProfileError(f"{path}:{_line(text, '', 'schema')}: schema: {SCHEMA!r} is due, not {schema!r}")
-    base: dict[str, Any] = {}
-    if extends := values.pop("extends", None):
-        # A file that is extended is looked for beside the one that extends it.
-        beside = os.path.normpath(os.path.join(os.path.dirname(path), extends)) if "/" in extends or extends.endswith(".toml") else extends
-        base = vars(_load(beside, chain))
-        values["severity"] = {**base["severity"], **values.get("severity", {})}
+    base = _base(values, document, text, path, chain)
     values.setdefault("name", os.path.basename(path).removesuffix(".toml"))
     return Profile(**{**base, **values})
+
+
+def _document(text: str, path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: a number of more digits than Python reads
+        # tomllib says "(at line 3, column 5)": lead with it, as compilers do.
+        what = str(error)
+        if place := re.search(r" \(at line (\d+), column \d+\)$", what):
+            what, line = what[: place.start()], int(place[1])
+        elif "end of document" in what:
+            line = text.count("\n") + 1
+        else:
+            line = _digits(text) if "digits" in what else 1
+        raise ProfileError(f"{path}:{line}: {what[:1].lower()}{what[1:]}") from None
+
+
+def _base(values: dict[str, Any], document: dict[str, Any], text: str, path: str, chain: tuple[str, ...]) -> dict[str, Any]:
+    """The values of the profile that is extended; those of `values` that add to them are completed by them."""
+    extends = values.pop("extends", None)
+    if not extends:
+        return {}
+    # A file that is extended is looked for beside the one that extends it.
+    beside = os.path.join(os.path.dirname(path), extends) if "/" in extends or extends.endswith(".toml") else extends
+    try:
+        base = vars(_load(beside, chain))
+    except NoProfileError as error:
+        raise ProfileError(f"{path}:{_line(text, '', 'extends')}: extends: {error}") from None
+    values["severity"] = {**base["severity"], **values.get("severity", {})}
+    for name in _GROUPS:
+        if name in values:  # a key that is not given stays as it was
+            values[name] = base[name]._replace(**{key: getattr(values[name], key) for key in document[name]})
+    return base
 
 
 def _table(table: str, value: dict[str, Any], text: str, path: str) -> dict[str, Any]:
@@ -264,15 +296,26 @@ def _unknown(key: str, known: list[str]) -> str:
     return f"{key}: no such key" + (f"; did you mean {near[0]}?" if near else "")
 
 
+def _shown(path: str) -> str:
+    return path if path.isprintable() else ascii(path)
+
+
+def _digits(text: str) -> int:
+    """The line of the longest number."""
+    return max(enumerate(text.splitlines(), 1), key=lambda line: max(map(len, re.findall(r"\d+", line[1])), default=0))[0]
+
+
 def _line(text: str, table: str, key: str) -> int:
     """The line where a key (or its table) stands; 1 where it stands nowhere in plain sight."""
     here, fallback = "", 1
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
+        if header := re.match(r"\s*\[\[?\s*([^\[\]]+?)\s*\]", line):
             here = header[1].replace('"', "").replace("'", "")
             if here in (table, key):
                 fallback = number
         name = line.partition("=")[0].strip().replace('"', "").replace("'", "")
+        if not here and name == table and re.search(rf"[{{,]\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+            return number  # an inline table
         if "=" in line and ((here == table and name == key) or (not here and name == f"{table}.{key}")):
             return number
     return fallback

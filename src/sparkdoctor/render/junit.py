@@ -12,7 +12,7 @@ def render(report: Report, *, verbose: bool, to_file: bool) -> str:  # noqa: ARG
     suite = ET.SubElement(
         suites,
         "testsuite",
-        name=f"sparkdoctor {report.profile}",
+        name=printable(f"sparkdoctor {report.profile}"),
         tests=str(len(report.results)),
         failures=str(report.number(Status.FAILED)),
         errors=str(report.number(Status.CRASHED)),

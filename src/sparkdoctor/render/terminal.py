@@ -21,7 +21,7 @@ _INDENT = 4
 def render(report: Report, *, verbose: bool, to_file: bool) -> str:
     """The report as text, with the colours that rich finds the terminal to have; a file gets none."""
     console = Console(highlight=False, no_color=True, force_terminal=False) if to_file else Console(highlight=False)
-    console.width = console.width or 80  # COLUMNS=0 would print nothing at all
+    console.width = max(20, console.width or 80)  # COLUMNS=0 would show nothing at all
     page = _Page(console)
     page.add(Text(printable(headline.machine_line(report)), "bold"))
     page.add(Text(printable(headline.system_line(report)), "dim"))
@@ -36,7 +36,8 @@ def render(report: Report, *, verbose: bool, to_file: bool) -> str:
     if report.number(Status.SKIPPED):
         page.blank()
     colour = {"ok": "green", "warning": "yellow", "failed": "red", "unknown": "magenta"}[report.verdict]
-    page.add(Text.assemble((headline.counts(report), f"bold {colour}"), (f" ({report.profile}, {report.seconds:.2f} s)", "dim")))
+    profile = printable(report.profile)
+    page.add(Text.assemble((headline.counts(report), f"bold {colour}"), (f" ({profile}, {report.seconds:.2f} s)", "dim")))
     page.add(Text(headline.next_step(report)))
     return page.text()
 
@@ -51,8 +52,9 @@ class _Page:
     def add(self, text: Text, indent: int = 0, bar: str = "") -> None:
         """A paragraph, with a bar before each of its lines where it is a quotation."""
         for line in text.wrap(self._console, max(20, self._console.width - indent - len(bar))):
-            line.rstrip()
-            self._lines.append(Text.assemble(" " * indent, (bar, "dim"), line))
+            made = Text.assemble(" " * indent, (bar, "dim"), line)
+            made.rstrip()
+            self._lines.append(made)
 
     def blank(self) -> None:
         """An empty line."""
@@ -88,7 +90,7 @@ def _problem(page: _Page, result: Result) -> None:
     page.add(Text(_clip(verdict.summary)), _INDENT)
     if verdict.expected or verdict.observed:
         page.add(Text(_clip(f"expected {verdict.expected or '?'}, observed {verdict.observed or '?'}"), "dim"), _INDENT)
-    for line in verdict.evidence[:_EVIDENCE_LINES]:
+    for line in [line for text in verdict.evidence for line in text.splitlines() or [""]][:_EVIDENCE_LINES]:
         page.add(Text(_clip(line), "dim"), _INDENT, bar="│ ")
     if remedy := verdict.remedy:
         needs = " and ".join(word for word, needed in (("root", remedy.needs_root), ("a restart", remedy.needs_reboot)) if needed)
