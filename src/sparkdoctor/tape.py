@@ -21,7 +21,7 @@ from sparkdoctor.redact import Redactor
 SCHEMA = "sparkdoctor.tape/1"
 SIZE_LIMIT = 64 << 20
 """Bytes; a larger file is no tape of ours."""
-PIPE_SECONDS = 2.0
+PIPE_SECONDS = 1.0
 """How long a pipe may say nothing."""
 
 

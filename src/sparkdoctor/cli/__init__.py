@@ -61,7 +61,10 @@ def main() -> NoReturn:
     _end_on_signals()
     try:
         code = _run()
-    except Exception as error:  # noqa: BLE001 (a user gets a sentence, never a traceback)
+    except OSError as error:  # a disk that is full
+        code = NO_VERDICT
+        say(f"sparkdoctor could not finish: {error}")
+    except Exception as error:
         code = NO_VERDICT
         say(f"sparkdoctor broke: {type(error).__name__}: {error}\nPlease report this bug, with a tape (sparkdoctor record).")
         if os.environ.get("SPARKDOCTOR_DEBUG"):
@@ -136,8 +139,6 @@ def _write(stream: Any, text: str) -> None:
         stream.flush()
     except BrokenPipeError:
         return
-    except OSError as error:  # a disk that is full
-        raise Broke(f"the output cannot be written: {error.strerror}") from None
 
 
 def _quiet_exit() -> None:
