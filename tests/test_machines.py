@@ -41,6 +41,7 @@ WRONG: dict[str, dict[str, str]] = {
     "gb10-docker-defaults": {"shm-too-small": "failed", "memlock-limit-low": "warning", "arch-list-wrong": "warning"},
     "gb10-memory-full": {"memory-low": "failed", "build-jobs-unbounded": "failed"},
     "gb10-page-cache": {"page-cache-holds-memory": "warning"},
+    "h100": {"compute-capability-mismatch": "failed", "arch-list-wrong": "failed", "machine-not-spark": "warning"},
     "x86-laptop": {
         "machine-not-spark": "warning",
         "driver-missing": "failed",
@@ -153,6 +154,14 @@ def test_an_old_tape_gives_skips_and_never_false_verdicts(name: str) -> None:
     for number, left_out in enumerate(answers):
         report = examine(Player({**found, "answers": answers[:number] + answers[number + 1 :]}), found["profile"])
         assert wrong(report).items() <= WRONG[name].items(), f"without {left_out['ask']} {left_out['args']}"
+
+
+def test_a_real_h100_is_healthy_under_its_own_profile() -> None:
+    report = examine(Player(tape("h100")), "hopper")
+    assert report["verdict"] == "ok"
+    assert report["summary"] == {"ok": 32, "warning": 0, "failed": 0, "skipped": 3, "crashed": 0}
+    assert summaries(report)["torch-lacks-kernels"] == "sm_90 runs on 9.0"
+    assert summaries(report)["triton-ptxas-too-old"] == "ptxas 12.8.93 (bundled) assembles sm_90a"
 
 
 def test_a_compiler_that_nobody_asked_is_not_called_missing() -> None:

@@ -94,9 +94,13 @@ class Machine:
     raises `Unavailable`, so that the whole fact is missing rather than half-guessed.
     """
 
-    def __init__(self, host: Host, profile: Profile, *, timeout: float = 10.0) -> None:
-        """Examine `host` against `profile`; all questions together may take `timeout` seconds."""
+    def __init__(self, host: Host, profile: Profile, *, timeout: float = 10.0, thorough: bool = False) -> None:
+        """Examine `host` against `profile`; all questions together may take `timeout` seconds.
+
+        `thorough` asks what another profile would want to know too: a tape can then be replayed against that.
+        """
         self.profile = profile
+        self.thorough = thorough
         self._host = host
         self._ends = time.monotonic() + timeout
         self._timeout = timeout

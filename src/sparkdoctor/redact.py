@@ -47,8 +47,8 @@ _PATTERNS = (
     # The address ranges in use (global, local, link-local), shortened by :: or not.
     (re.compile(r"(?i)(?<![\w:])(?:fe[89ab]|f[cd][0-9a-f]|[23][0-9a-f]{2})[0-9a-f](?::[0-9a-f]{0,4}){2,7}(?![\w:])"), "<ip>"),
     (re.compile(r"(?i)(?<![\w:])(?:[0-9a-f]{1,4}:){3,7}(?::|[0-9a-f]{1,4})(?![\w:])"), "<ip>"),
-    # Container and pod ids.
-    (re.compile(r"\b[0-9a-f]{64}\b"), "<id>"),
+    # Ids of machines, sessions and containers.
+    (re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32})\b"), "<id>"),
 )
 
 

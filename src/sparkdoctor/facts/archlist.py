@@ -58,8 +58,13 @@ class ArchList(Fact):
         if not text or text == "native":
             return Missing(f"{VARIABLE} is not set")
         torch = machine.get(Torch)
-        source = Missing("") if isinstance(torch, Missing) else machine.read(f"{torch.root}/utils/cpp_extension.py")
-        supported, families = tables(source if isinstance(source, str) else "")
+        source = ""
+        if not isinstance(torch, Missing):
+            # Only the two statements that count, not the file: they go onto tapes.
+            for needle in ("supported_arches = [", "named_arches = "):
+                found = machine.records(f"{torch.root}/utils/cpp_extension.py", needle, "\n\n")
+                source += "" if isinstance(found, Missing) else "\n\n".join((*found, ""))
+        supported, families = tables(source)
         return cls.parse(text, supported, families)
 
     @classmethod

@@ -118,10 +118,15 @@ def target(profile: Profile, gpu: Gpu | Missing) -> Capability | None:
 
 
 def targets(machine: Machine) -> Iterator[Capability]:
-    """All capabilities worth asking a compiler about: the profile's at once, then those of the GPUs, when they are known."""
+    """The capabilities to ask a compiler about: the profile's, else the GPUs'; for a tape, both.
+
+    The profile's comes at once, so that nobody waits for NVML who need not.
+    """
     first = machine.profile.compute_capability
     if first is not None:
         yield first
+        if not machine.thorough:
+            return
     gpu = machine.get(Gpu)
     if not isinstance(gpu, Missing):
         yield from (capability for capability in gpu.capabilities if capability != first)

@@ -7,6 +7,7 @@ from sparkdoctor.facts.gpu import Gpu
 from sparkdoctor.facts.identity import Identity
 from sparkdoctor.facts.memory import Memory
 from sparkdoctor.facts.nvcc import Nvcc
+from sparkdoctor.facts.nvml import Nvml
 from sparkdoctor.facts.python import Python
 from sparkdoctor.facts.system import System
 from sparkdoctor.facts.torch import Torch
@@ -14,18 +15,20 @@ from sparkdoctor.facts.triton import Triton
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
 
+# Those that wait for other processes come first.
 NEEDS: tuple[type[Fact], ...] = (
+    Python,
+    Nvml,
+    Nvcc,
+    Triton,
+    Torch,
+    Gpu,
+    Driver,
     System,
     Identity,
     Container,
-    Gpu,
-    Driver,
     Memory,
     Cgroup,
-    Python,
-    Torch,
-    Triton,
-    Nvcc,
 )
 
 

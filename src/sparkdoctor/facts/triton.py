@@ -48,16 +48,21 @@ class Triton(Fact):
             return origin
         root = dirname(origin)
         installed = python.distribution("triton", "pytorch-triton", "triton-nightly")
-        text = machine.read(origin)
-        version = parse_version_file(text) or (installed.version if installed else None) or "unknown"
-        source = machine.read(f"{root}/backends/nvidia/compiler.py")
+        said = machine.records(origin, "__version__", "\n")
+        version = (
+            parse_version_file("\n".join(() if isinstance(said, Missing) else said))
+            or (installed.version if installed else None)
+            or "unknown"
+        )
+        functions = machine.records(f"{root}/backends/nvidia/compiler.py", "def get_ptxas(", "\n\n")
+        source = "" if isinstance(functions, Missing) else "\n\n".join(functions)
         knobs = {name: value for name in (PLAIN, BLACKWELL) if (value := machine.env(name)) is not None}
         tools: dict[int, Tool] = {}
         assemblers: dict[int, ptxas.Ptxas | Missing] = {}
         overridden: dict[int, bool] = {}
         for capability in targets(machine):
             number = capability.number
-            tools[number] = tool_for(source if isinstance(source, str) else "", version, number)
+            tools[number] = tool_for(source, version, number)
             assemblers[number], overridden[number] = _take(machine, root, version, tools[number], knobs, number)
         return cls(version, root, knobs, tools, assemblers, overridden, machine_of(machine.head(f"{root}/_C/libtriton.so", HEAD)))
 
@@ -99,10 +104,8 @@ def code_name(number: int) -> str:
     return f"sm_{number}{'a' if number >= 90 else ''}"  # noqa: PLR2004
 
 
-def parse_version_file(text: str | Missing) -> str | None:
+def parse_version_file(text: str) -> str | None:
     """`__version__ = '3.6.0'` of triton/__init__.py."""
-    if isinstance(text, Missing):
-        return None
     found = re.search(r"^__version__\s*=\s*['\"]([^'\"\n]+)['\"]", text, re.MULTILINE)
     return found[1] if found else None
 
