@@ -25,6 +25,37 @@ IMPORTS = "import click, rich.console, rich.table, packaging.version, pynvml"
 DOCTOR = str(Path(sys.executable).with_name("sparkdoctor"))
 
 
+STAGES = """
+import resource, time
+marks = [("Python itself", time.process_time())]
+def mark(name): marks.append((name, time.process_time()))
+import click
+mark("import click")
+import rich.console, rich.text
+mark("import rich")
+import sparkdoctor.cli.check, sparkdoctor.render.terminal
+mark("import the engine")
+from sparkdoctor import doctor, profiles
+from sparkdoctor.host import LocalHost
+from sparkdoctor.machine import Machine
+from sparkdoctor.registry import Registry
+machine = Machine(LocalHost(), profiles.load("dgx-spark"))
+registry = Registry.load()
+mark("import the checks")
+report = doctor.diagnose(machine, registry, doctor.select(registry))
+mark("ask and judge")
+sparkdoctor.render.terminal.render(report, verbose=False, to_file=False)
+mark("render")
+before = 0.0
+for name, now in marks:
+    print(f"  {name:<34} cpu {1000 * (now - before):7.1f} ms")
+    before = now
+children = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(f"  {'child processes':<34} cpu {1000 * (children.ru_utime + children.ru_stime):7.1f} ms")
+"""
+"""Where the time goes, stage by stage, in one process."""
+
+
 class Cost(NamedTuple):
     cpu: float
     wall: float
@@ -101,6 +132,9 @@ def main() -> None:
     print(f"CPU time, check / imports:        {ratio(found, 'sparkdoctor check', imports, 'cpu')}   (bound: 2.0)")
     print(f"CPU time, check json / imports:   {ratio(found, 'sparkdoctor check --format json', imports, 'cpu')}")
     print(f"Peak memory of a check:           {median(found['sparkdoctor check'], 'peak_mib'):.0f} MiB   (bound: 60)")
+
+    print("Where the time of one check goes:", flush=True)
+    subprocess.run([sys.executable, "-c", STAGES], check=True)
 
     with tempfile.TemporaryDirectory() as folder:
         env = many_checks(Path(folder), 1000)

@@ -134,11 +134,9 @@ def _write(stream: Any, text: str) -> None:
         text.encode(encoding)
     except (UnicodeEncodeError, LookupError):
         text = text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
-    try:
+    with contextlib.suppress(BrokenPipeError):
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
-        return
 
 
 def _quiet_exit() -> None:
