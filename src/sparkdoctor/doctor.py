@@ -88,7 +88,7 @@ def _judge_all(machine: Machine, checks: Sequence[Check]) -> list[Result]:
     """Run the checks one after the other in a thread that can be left behind where one of them never returns."""
     results: list[Result] = []
     waiting = list(reversed(checks))
-    ends = time.monotonic() + max(_LAST_MOMENT, machine.remaining())
+    ends = time.monotonic() + max(0.0, machine.remaining()) + _LAST_MOMENT
     while waiting:
         done = threading.Event()
         threading.Thread(target=_judge, args=(machine, waiting, results, done), daemon=True).start()
