@@ -139,7 +139,8 @@ def release_of(version: str) -> tuple[int, ...]:
 
 
 def _by_version(version: str, number: int) -> tuple[bool, str]:
-    release: tuple[int, ...] = release_of(version)[:2] or (3, 6)
-    if release == (3, 3):
+    release = release_of(version) or (3, 6)
+    major, minor = release[0], release[1] if len(release) > 1 else 0
+    if (major, minor) == (3, 3):
         return number >= 100, UNSETTABLE  # noqa: PLR2004
-    return release >= (3, 6) and number >= (90 if release >= (3, 9) else 100), BLACKWELL
+    return (major, minor) >= (3, 6) and number >= (90 if (major, minor) >= (3, 9) else 100), BLACKWELL
