@@ -270,7 +270,7 @@ UNUSABLE = {
     "SystemExit": ("raise SystemExit(0)", "SystemExit"),
     "BaseException": ("class E(BaseException): ...\nraise E('own')", "own"),
     "recursion": ("def f(): return f()\nf()", "RecursionError"),
-    "NUL": ("x = '\0'", "SyntaxError"),
+    "NUL": ("x = '\0'", "null bytes"),
     "signature": (HEAD + "@check\ndef bad(x: int) -> Verdict:\n    'Bad.'\n", "parameter 'x' is neither"),
     "annotation": (HEAD + "@check\ndef bad(x: 'Nowhere') -> Verdict:\n    'Bad.'\n", "Nowhere"),
     "no annotation": (HEAD + "@check\ndef bad(x):\n    'Bad.'\n", "x"),
