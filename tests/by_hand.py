@@ -1,0 +1,167 @@
+"""Every check, on facts made by hand: no host, no process, no file."""
+
+import re
+import shlex
+from typing import Any
+
+from sparkdoctor import profiles
+from sparkdoctor.architecture import Architecture, Capability
+from sparkdoctor.facts import (
+    ArchList,
+    BuildSettings,
+    Cgroup,
+    Compilers,
+    Container,
+    CudaHome,
+    Devices,
+    Disks,
+    Driver,
+    Gpu,
+    Identity,
+    Limits,
+    Memory,
+    Nvcc,
+    Nvml,
+    Pressure,
+    Python,
+    SharedMemory,
+    System,
+    Torch,
+    Triton,
+)
+from sparkdoctor.facts.gpu import Device
+from sparkdoctor.facts.limits import Limit, Volume
+from sparkdoctor.facts.ptxas import Ptxas
+from sparkdoctor.facts.triton import BLACKWELL, PLAIN, Tool
+from sparkdoctor.machine import Fact
+from sparkdoctor.model import Broken, Missing, Status, Verdict
+from sparkdoctor.profiles import Profile
+from sparkdoctor.registry import Registry
+
+CHECKS = Registry.load().checks
+SPARK, HOPPER = profiles.load("dgx-spark"), profiles.load("hopper")
+UNDEMANDING = Profile()
+OK, WARNING, FAILED, SKIPPED = Status.OK, Status.WARNING, Status.FAILED, Status.SKIPPED
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+GONE = Missing("it is not there")
+DEAD = Broken("it crashed")
+
+NUMBER = 121
+HEALTHY: tuple[Fact, ...] = (
+    System("aarch64", "6.17.0-1008-nvidia", 4096, 20, 20, "Ubuntu 24.04.4 LTS"),
+    Identity("DGX Spark", "NVIDIA_DGX_Spark", "NVIDIA", "7.5.0"),
+    Container(None),
+    Nvml({}, {}, None),
+    Gpu((Device("NVIDIA GB10", Capability(12, 1), None),)),
+    Driver(
+        loaded="580.159.03", library="580.159.03", installed="580.159.03", firmware="580.159.03", cuda=(13, 0), mismatch=False
+    ),
+    Devices(("nvidia-uvm", "nvidia-uvm-tools", "nvidia0", "nvidiactl"), (), (), None),
+    Python("/venv/bin/python", "the active virtual environment", "3.12.3", "/usr/include/python3.12", True, {}, {}),
+    Torch(
+        "2.11.0+cu130",
+        "/venv/torch",
+        "13.0",
+        tuple(map(Architecture.parse, "sm_80 sm_90 sm_100 sm_110 sm_120".split())),
+        "triton==3.6.0; platform_system == 'Linux'",
+        "aarch64",
+    ),
+    Triton(
+        "3.6.0",
+        "/venv/triton",
+        {},
+        {NUMBER: Tool("ptxas-blackwell", BLACKWELL)},
+        {NUMBER: Ptxas("/venv/triton/ptxas-blackwell", "12.9.86", {"sm_121a": ""})},
+        {NUMBER: False},
+        "aarch64",
+    ),
+    CudaHome(None, "/usr/local/cuda", None, None),
+    Nvcc("/usr/local/cuda/bin/nvcc", "13.0.88", {NUMBER: ""}, None),
+    Compilers("gcc (Ubuntu) 13.3.0", "c++ (Ubuntu) 13.3.0"),
+    Memory(120 * GIB, 100 * GIB, 116 * GIB, 13 * GIB, 32 * GIB, 32 * GIB, 0, 0),
+    Pressure(0.0, 0.0, 0.0, 0.0),
+    Cgroup("v2"),
+    Limits(Limit(8 * MIB, None), Limit(None, None), Limit(1024, 1 << 20)),
+    SharedMemory(60 * GIB, 60 * GIB),
+    Disks((Volume("/home/user", "caches and weights", 2000 * GIB),)),
+    BuildSettings("8", 8, 1, "nvcc's default", 1),
+)
+ABSENT: dict[type[Fact], Missing] = {ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set")}
+DEFAULTS: dict[type, Any] = {type(fact): fact for fact in HEALTHY} | ABSENT
+
+
+def but(kind: type[Fact], **changes: Any) -> Any:
+    """The healthy machine's fact with some of its values changed."""
+    return kind(**{**vars(DEFAULTS[kind]), **changes})
+
+
+def judge(name: str, *facts: Fact | Profile, **gone: Missing) -> Verdict:
+    """A check's verdict on a healthy machine but for these facts; `gpu=Missing(…)` takes one away.
+
+    Whatever it finds, what it says about it must be of use.
+    """
+    check = CHECKS[name]
+    given = DEFAULTS | {type(fact): fact for fact in facts}
+    by_name = {need.name: need for need in check.needs}
+    assert set(gone) <= {need.name for need in check.needs if need.judges_absence}, "the check does not judge that"
+    unused = {type(fact) for fact in facts} - {need.fact or Profile for need in check.needs}
+    assert not unused, f"{name} does not look at {unused}"
+    profile = next((fact for fact in facts if isinstance(fact, Profile)), SPARK)
+    values = {key: gone.get(key) or (profile if need.fact is None else given[need.fact]) for key, need in by_name.items()}
+    for key, value in values.items():
+        assert not isinstance(value, Missing) or by_name[key].judges_absence, f"{name} would be skipped without {key}"
+    verdict: Verdict = check.function(**values)
+    useful(verdict)
+    return verdict
+
+
+PLACEHOLDER = re.compile(r"<\w+>|\{|\}|\bNone\b|(?<![\w$/={-])[A-Z][A-Z_]{3,}(?![\w=])")
+
+
+def useful(verdict: Verdict) -> None:
+    """Problems have a remedy that is a sentence, with a command that can be pasted; nothing else has one."""
+    assert isinstance(verdict, Verdict)
+    assert verdict.summary
+    texts = [verdict.summary, verdict.expected or "x", verdict.observed or "x", *verdict.evidence]
+    assert [text for text in texts if re.search(r"<\w+ object|\(\)|, $|: $", text)] == []
+    assert [text for text in texts if re.search(r"\bNone\b", text) and not text.endswith("cuda = None")] == []
+    if verdict.status in (OK, SKIPPED):
+        assert verdict.remedy is None
+        return
+    assert verdict.status in (FAILED, WARNING)
+    remedy = verdict.remedy
+    assert remedy is not None
+    assert remedy.text.endswith(".")
+    assert remedy.text[0].isupper() or remedy.text[0] in "`$"
+    assert " None" not in remedy.text
+    if remedy.command is not None:
+        assert remedy.command == remedy.command.strip() != ""
+        assert "\n" not in remedy.command
+        assert not PLACEHOLDER.search(re.sub(r"unset \w+", "", remedy.command)), f"not to be pasted: {remedy.command}"
+        shlex.split(remedy.command)
+        assert ("sudo" not in remedy.command) or remedy.needs_root, f"needs_root is not set for {remedy.command}"
+        assert ("reboot" not in remedy.command) or remedy.needs_reboot
+
+
+def assembler(version: str, words: str = "", path: str = "/venv/ptxas") -> Ptxas:
+    return Ptxas(path, version, {"sm_121a": words})
+
+
+def triton(version: str, knob: str, ptxas: Any, *, overridden: bool = False, knobs: dict[str, str] | None = None) -> Any:
+    name = "ptxas" if knob == PLAIN else "ptxas-blackwell"
+    return but(
+        Triton,
+        version=version,
+        knobs=knobs or {},
+        tools={NUMBER: Tool(name, knob)},
+        assemblers={NUMBER: ptxas},
+        overridden={NUMBER: overridden},
+    )
+
+
+OLD = assembler("12.8.93", "ptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'")
+
+
+def command_of(verdict: Verdict) -> str:
+    assert verdict.remedy is not None
+    return verdict.remedy.command or ""
