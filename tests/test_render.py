@@ -53,6 +53,7 @@ MACHINE: dict[str, str | int | float | None] = {
     "driver": "580.159.03",
     "cuda": "13.0",
     "nvcc": "13.0.88",
+    "python": "3.12.3",
     "torch": "2.11.0+cu130",
     "triton": "3.6.0",
     "arch": "aarch64",
@@ -72,7 +73,7 @@ def result(name: str, verdict: Verdict, layer: str = "gpu", title: str = "All is
 
 
 def report(*results: Result, text: str | None = None, profile: str = "dgx-spark") -> Report:
-    python: dict[str, str | None] = {"path": "/usr/bin/python3", "why": "python3 on PATH", "version": "3.12.3"}
+    python: dict[str, str | None] = {"path": "/usr/bin/python3", "why": "python3 on PATH"}
     machine = MACHINE
     if text is not None:
         python = dict.fromkeys(python, text)
@@ -335,9 +336,7 @@ def test_the_head_says_what_was_examined(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_head_of_nothing() -> None:
     empty: dict[str, str | int | float | None] = dict.fromkeys(MACHINE)
-    it = report()._replace(
-        machine={**empty, "gpus": 0}, python={"path": None, "why": "no Python interpreter was found", "version": None}
-    )
+    it = report()._replace(machine={**empty, "gpus": 0}, python={"path": None, "why": "no Python interpreter was found"})
     for render in TEXT_FORMATS.values():
         assert render(it)
     assert "no GPU seen" in shown(it)

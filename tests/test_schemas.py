@@ -47,9 +47,7 @@ def synthetic() -> Report:
         ("name", "gpu", "compute_capability", "driver", "cuda", "nvcc", "torch", "triton", "arch", "cpus", "kernel", "os")
     )
     machine |= {"gpus": 0, "memory_gib": None, "memory_available_gib": None, "memory_limit_gib": None, "dgx_os": None}
-    return Report(
-        "0.1.0", "dgx-spark", False, {"path": None, "why": "none", "version": None}, {**machine, "container": None}, results, 0.1
-    )
+    return Report("0.1.0", "dgx-spark", False, {"path": None, "why": "none"}, {**machine, "container": None}, results, 0.1)
 
 
 def rendered(report: Report) -> Any:

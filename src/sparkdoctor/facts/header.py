@@ -40,9 +40,7 @@ def describe(machine: Machine) -> tuple[dict[str, str | None], dict[str, str | i
     cuda = None if isinstance(driver, Missing) else driver.cuda
     limit = None if isinstance(cgroup, Missing) else cgroup.limit
     return (
-        {"path": None, "why": python.reason, "version": None}
-        if isinstance(python, Missing)
-        else {"path": python.path, "why": python.why, "version": python.version},
+        {"path": None, "why": python.reason} if isinstance(python, Missing) else {"path": python.path, "why": python.why},
         {
             "name": None if isinstance(identity, Missing) else identity.name,
             "gpu": None if isinstance(gpu, Missing) else gpu.name,
@@ -51,6 +49,7 @@ def describe(machine: Machine) -> tuple[dict[str, str | None], dict[str, str | i
             "driver": None if isinstance(driver, Missing) else driver.version,
             "cuda": f"{cuda[0]}.{cuda[1]}" if cuda else None,
             "nvcc": None if isinstance(nvcc, Missing) else nvcc.version,
+            "python": None if isinstance(python, Missing) else python.version,
             "torch": None if isinstance(torch, Missing) else torch.version,
             "triton": None if isinstance(triton, Missing) else triton.version,
             "arch": None if isinstance(system, Missing) else system.architecture,

@@ -44,7 +44,7 @@ def python_line(report: Report) -> str:
     packages = "".join(
         f", {title} {machine[name]}" for name, title in (("torch", "PyTorch"), ("triton", "Triton")) if machine[name]
     )
-    return f"Python {python['version']}{packages}: {python['path']} ({python['why']})"
+    return f"Python {machine['python']}{packages}: {python['path']} ({python['why']})"
 
 
 def counts(report: Report) -> str:
