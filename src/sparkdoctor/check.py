@@ -5,7 +5,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, get_type_hints, overload
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints, overload
 
 from sparkdoctor.machine import Fact
 from sparkdoctor.model import Missing, Verdict
@@ -76,7 +76,7 @@ class Check:
 
 
 def _need(check_id: str, name: str, hint: Any) -> Need:
-    options = hint.__args__ if isinstance(hint, types.UnionType) else (hint,)
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     kinds = [option for option in options if isinstance(option, type) and not issubclass(option, Missing)]
     if kinds == [Profile]:
         return Need(name, None, judges_absence=False)
