@@ -16,7 +16,7 @@ def nvcc_missing(nvcc: Nvcc | Missing, home: CudaHome) -> Verdict:
     """
     if isinstance(nvcc, Missing):
         where = f"; builds look in {home.home} (${home.variable})" if home.variable else ""
-        text = f"no usable nvcc: {nvcc.reason}{where}"
+        text = nvcc.reason if nvcc.reason.startswith("there is no nvcc") else f"no usable nvcc: {nvcc.reason}{where}"
         remedy = "Install the CUDA toolkit and point CUDA_HOME at it."
         command = "sudo apt install cuda-toolkit-13-0 && export CUDA_HOME=/usr/local/cuda"
         return (fail if isinstance(nvcc, Broken) else warn)(text, remedy=remedy, command=command, needs_root=True)

@@ -50,11 +50,18 @@ def triton_ptxas_path_ignored(triton: Triton, gpu: Gpu | Missing, profile: Profi
             command=f"unset {tool.knob}",
         )
     name, path = next(iter(triton.knobs.items()))
-    reads = tool.knob if tool.knob.replace("_", "").isalnum() else "a variable that no shell can set"
+    settable = tool.knob.replace("_", "").isalnum()
+    if serves:
+        remedy, command = f"Unset {name}: the bundled ptxas serves this GPU.", f"unset {name}"
+    elif settable:
+        remedy, command = f"Set {tool.knob} instead.", f"export {tool.knob}={quote(path)}"
+    else:
+        remedy, command = "Upgrade PyTorch and Triton.", None
+    reads = tool.knob if settable else "a variable that no shell can set"
     return level(
         f"Triton {triton.version} ignores {name} for {wanted}: it reads {reads}, and so takes {used}",
         expected=reads,
         observed=name,
-        remedy=f"Set {reads} instead, or unset {name}." if tool.knob == reads else "Upgrade PyTorch and Triton.",
-        command=f"unset {name}" if serves else f"export {tool.knob}={quote(path)}" if tool.knob == reads else None,
+        remedy=remedy,
+        command=command,
     )

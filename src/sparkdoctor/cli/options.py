@@ -23,7 +23,11 @@ def examination(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--profile", default=profiles.DEFAULT, metavar="NAME|FILE", show_default=True, help="What is demanded."),
         click.option("--python", metavar="PATH", help="The Python whose packages are examined."),
-        click.option("--deep", is_flag=True, help="Also do real work in that Python: import, compile, launch."),
+        click.option(
+            "--deep",
+            is_flag=True,
+            help="Also run deep checks, which do real work in that Python (those of plugins: none is built in yet).",
+        ),
         click.option(
             "--timeout",
             type=click.FloatRange(0, 86400, min_open=True),
