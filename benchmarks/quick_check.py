@@ -144,7 +144,7 @@ def main() -> None:
     print(f"1,000 more checks add:            {added:.3f} s of wall time   (bound: 0.3)")
 
     has_torch = "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is None)"
-    if not options.torch or subprocess.run([options.torch, "-c", has_torch], check=False).returncode:
+    if not shutil.which(options.torch or "") or subprocess.run([options.torch, "-c", has_torch], check=False).returncode:
         print("no torch: not measured against torch.utils.collect_env")
         return
     peers = in_turn(
