@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from sparkdoctor import process
+from sparkdoctor.files import without_waiting
 from sparkdoctor.model import Broken, Missing
 
 PATIENT = os.path.join(os.path.dirname(__file__), "patient")
@@ -122,7 +123,7 @@ def _subject(question: Question) -> str:
 @contextlib.contextmanager
 def _open(path: str) -> Iterator[int]:
     """A regular file, opened so that a FIFO or a device cannot make us wait."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = without_waiting(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a regular file")

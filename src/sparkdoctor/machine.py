@@ -16,7 +16,7 @@ class Fact:
     """Something true of a machine, read by `probe` and never changed.
 
     A subclass lists its fields as a dataclass does. It may be decorated as one, but need not: the two dozen of ours would
-    spend a sixth of a quick check on what `@dataclass` compiles. `probe` asks a machine, a pure `parse` understands what
+    spend a tenth of a quick check on what `@dataclass` compiles. `probe` asks a machine, a pure `parse` understands what
     it said. `deep` facts do real work in the patient's interpreter and are read only when asked for.
     """
 

@@ -13,6 +13,7 @@ import threading
 from typing import Any
 
 from sparkdoctor import __version__
+from sparkdoctor.files import without_waiting
 from sparkdoctor.host import Host, Question
 from sparkdoctor.machine import Untaped
 from sparkdoctor.model import Broken, Missing
@@ -105,8 +106,8 @@ def load(path: str) -> dict[str, Any]:
     """
     name = path if path.isprintable() else ascii(path)
     try:
-        # Non-blocking: `<(zcat tape.gz)` of a shell is welcome, a FIFO that nobody fills must not make us wait.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+        # A pipe, such as `<(zcat tape.gz)` of a shell, is welcome.
+        with open(path, "rb", buffering=0, opener=without_waiting) as file:
             kind = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(kind) and not stat.S_ISFIFO(kind):
                 raise TapeError(f"{name}: not a regular file")

@@ -41,7 +41,7 @@ def test_the_version_that_nvcc_and_ptxas_print(text: str, version: str | None) -
 def test_toolkit_versions_of_any_text(text: str) -> None:
     version = ptxas.parse_version(text)
     if version is not None:
-        major, minor = ptxas.release_of(version)
+        major, minor = ptxas.toolkit_release(version)
         assert major >= 0
         assert minor >= 0
 
@@ -50,7 +50,7 @@ def test_toolkit_versions_of_any_text(text: str) -> None:
 def test_a_toolkit_version_survives_its_text(major: int, minor: int, patch: int) -> None:
     version = ptxas.parse_version(f"Cuda compilation tools, release {major}.{minor}, V{major}.{minor}.{patch}")
     assert version == f"{major}.{minor}.{patch}"
-    assert ptxas.release_of(version) == (major, minor)
+    assert ptxas.toolkit_release(version) == (major, minor)
 
 
 def test_the_plan_of_a_dry_run() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkdoctor.facts import (
+    python,
     triton,
 )
 from texts import TEXT
@@ -82,7 +83,7 @@ def test_the_ptxas_that_a_triton_takes(version: str, source: str, hopper: Any, b
 @pytest.mark.parametrize("version", ["3.5.1+gitbfeb0668.nv25.12", "3.5.0.post1", "3.5.1rc1"])
 def test_local_and_pre_releases_of_triton_are_versions_too(version: str) -> None:
     assert triton.tool_for("", version, 121) == OLD
-    assert triton.release_of(version)[:2] == (3, 5)
+    assert python.release_of(version)[:2] == (3, 5)
 
 
 @given(TEXT, TEXT, st.integers(10, 999))

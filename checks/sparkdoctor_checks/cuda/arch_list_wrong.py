@@ -5,7 +5,6 @@ from collections.abc import Callable
 from sparkdoctor.architecture import Capability, native
 from sparkdoctor.facts import ArchList, Gpu, Python, target
 from sparkdoctor.facts.python import Distribution
-from sparkdoctor.facts.triton import release_of
 from sparkdoctor.plugin import Broken, Missing, Verdict, check, fail, ok, skip, warn
 from sparkdoctor.profiles import Profile
 
@@ -49,7 +48,7 @@ def _judge(
     if arches.refused:
         return fail, f": PyTorch does not know {', '.join(repr(entry) for entry in arches.refused)}"
     specific = [entry for entry in arches.entries if entry.removesuffix("+PTX").endswith("a")]
-    if specific and deepspeed and release_of(deepspeed.version)[:2] >= (0, 19):
+    if specific and deepspeed and deepspeed.release[:2] >= (0, 19):
         return fail, f": DeepSpeed {deepspeed.version} cannot read {specific[0]!r}"
     if wanted is None:
         return skip("neither the profile nor a GPU says which architecture is wanted")

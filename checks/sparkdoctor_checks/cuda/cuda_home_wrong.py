@@ -3,7 +3,7 @@
 from shlex import quote
 
 from sparkdoctor.facts import CudaHome, Nvcc
-from sparkdoctor.facts.ptxas import release_of
+from sparkdoctor.facts.ptxas import toolkit_release
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, warn
 
 
@@ -30,9 +30,9 @@ def cuda_home_wrong(home: CudaHome, nvcc: Nvcc | Missing) -> Verdict:
             remedy="Point it at the toolkit, or unset it.",
             command=f"export {home.variable}={quote(better)}",
         )
-    if home.on_path_version and release_of(home.on_path_version) != nvcc.release:
+    if home.on_path_version and toolkit_release(home.on_path_version) != nvcc.release:
         text = f"{setting} is CUDA {nvcc.version}, but nvcc on PATH is CUDA {home.on_path_version}"
-        other = release_of(home.on_path_version)
+        other = toolkit_release(home.on_path_version)
         return (fail if other[:1] != nvcc.release[:1] else warn)(
             text,
             expected=f"one toolkit ({home.on_path})",

@@ -4,7 +4,7 @@ import re
 
 from sparkdoctor.architecture import FIRST_TOOLKIT
 from sparkdoctor.facts import CudaHome, Gpu, Nvcc, Python, Torch, target
-from sparkdoctor.facts.ptxas import release_of
+from sparkdoctor.facts.ptxas import toolkit_release
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip
 from sparkdoctor.profiles import Profile
 
@@ -26,7 +26,7 @@ def nvcc_torch_mismatch(
         return skip("this PyTorch was built without CUDA")
     if not re.match(r"\d+\.\d+", torch.cuda):
         return skip(f"PyTorch names its CUDA version {torch.cuda!r}")
-    version = release_of(torch.cuda)
+    version = toolkit_release(torch.cuda)
     major = version[0]
     if nvcc.release[0] == major:
         return ok(f"nvcc {nvcc.version}, PyTorch for CUDA {torch.cuda}", expected=torch.cuda, observed=nvcc.version)

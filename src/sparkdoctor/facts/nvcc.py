@@ -63,7 +63,7 @@ class Nvcc(Fact):
     @property
     def release(self) -> tuple[int, int]:
         """(13, 0) for 13.0.88."""
-        return ptxas.release_of(self.version)
+        return ptxas.toolkit_release(self.version)
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:

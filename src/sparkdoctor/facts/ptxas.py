@@ -26,7 +26,7 @@ class Ptxas(NamedTuple):
     @property
     def release(self) -> tuple[int, int]:
         """(12, 8) for 12.8.93."""
-        return release_of(self.version)
+        return toolkit_release(self.version)
 
 
 def ask(machine: Machine, path: str, architectures: Iterable[str]) -> Ptxas | Missing:
@@ -52,7 +52,7 @@ def parse_version(text: str) -> str | None:
     return (found[2] or found[1]) if found else None
 
 
-def release_of(version: str) -> tuple[int, int]:
+def toolkit_release(version: str) -> tuple[int, int]:
     """(13, 0) for 13.0.88."""
     major, minor = version.split(".")[:2]
     return int(major), int(minor)

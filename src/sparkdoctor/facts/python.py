@@ -18,6 +18,11 @@ class Distribution(NamedTuple):
     version: str
     path: str
 
+    @property
+    def release(self) -> tuple[int, ...]:
+        """(0, 19, 1); empty where the version is none."""
+        return release_of(self.version)
+
 
 class Choice(NamedTuple):
     """An interpreter and why it is the one."""
@@ -81,6 +86,16 @@ class Python(Fact):
         if self.managed:
             return f"{path} -m venv ~/spark && ~/spark/bin/pip install {what}"
         return f"{path} -m pip install {what}"
+
+
+def release_of(version: str) -> tuple[int, ...]:
+    """(3, 5, 1) for `3.5.1+gitbfeb0668.nv25.12`; empty for what is no version."""
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 (only where there is a version to read)
+
+    try:
+        return Version(version).release
+    except InvalidVersion:
+        return ()
 
 
 def choose(machine: Machine) -> Choice | Missing:

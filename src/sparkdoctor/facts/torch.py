@@ -29,12 +29,7 @@ class Torch(Fact):
     triton: str | None
     machine: str | None
 
-    @property
-    def release(self) -> str:
-        """The version without its local part: 2.11.0 for 2.11.0+cu130."""
-        return self.version.partition("+")[0]
-
-    def renewal(self, python: Python, fresh: Requirement | None, options: str = "--upgrade") -> tuple[str, str | None]:
+    def renewal(self, python: Python, fresh: Requirement | None) -> tuple[str, str | None]:
         """How to come by another PyTorch here: the words, and the command where there is one.
 
         NVIDIA's own builds (2.10.0a0+b558c986e8.nv25.11) are replaced by another image, never by a wheel: the rest of the
@@ -42,7 +37,7 @@ class Torch(Fact):
         """
         if re.search(r"a0\+|\.nv\d\d", self.version):
             return "Use a newer NGC image; a wheel from PyPI breaks what else is in this one.", None
-        return "Install a PyTorch that was built for this GPU.", python.pip_install(f"{options} 'torch{fresh or ''}'")
+        return "Install a PyTorch that was built for this GPU.", python.pip_install(f"--upgrade 'torch{fresh or ''}'")
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
@@ -59,13 +54,8 @@ class Torch(Fact):
             why = text.reason if isinstance(text, Missing) else "it names no version"
             return Broken(f"PyTorch in {root} is damaged: {root}/version.py cannot be understood: {why}")
         library = f"{root}/lib/libtorch_python.so"
-        codes = None
-        # A CPU build has no such list. Compilers put it into .rodata; only where it is not there, all of the file is searched.
-        for section in (".rodata", None) if said[1] else ():
-            strings = machine.records(library, "sm_", "\0", section)
-            codes = codes or (None if isinstance(strings, Missing) else parse_architectures(strings))
-            if codes:
-                break
+        # A CPU build has no such list, and need not be searched.
+        codes = _architectures(machine, library) if said[1] else None
         wants = machine.records(f"{installed.path}/METADATA", "Requires-Dist: ", "\n") if installed else ()
         return cls(
             version=said[0],
@@ -75,6 +65,15 @@ class Torch(Fact):
             triton=None if isinstance(wants, Missing) else triton_requirement(wants),
             machine=machine_of(machine.head(library, HEAD)),
         )
+
+
+def _architectures(machine: Machine, library: str) -> tuple[Architecture, ...] | None:
+    """The list in .rodata, where compilers put it; only where it is not there, all of the file is searched."""
+    for section in (".rodata", None):
+        strings = machine.records(library, "sm_", "\0", section)
+        if not isinstance(strings, Missing) and (codes := parse_architectures(strings)):
+            return codes
+    return None
 
 
 def parse_version_file(text: str) -> tuple[str, str | None] | None:

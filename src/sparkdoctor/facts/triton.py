@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from sparkdoctor.facts import ptxas
 from sparkdoctor.facts.elf import HEAD, machine_of
 from sparkdoctor.facts.gpu import targets
-from sparkdoctor.facts.python import Python
+from sparkdoctor.facts.python import Python, release_of
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
 
@@ -126,16 +126,6 @@ def tool_for(source: str, version: str, number: int) -> Tool:
     else:
         newer, knob = _by_version(version, number)
     return Tool("ptxas-blackwell", knob) if newer else Tool("ptxas", PLAIN)
-
-
-def release_of(version: str) -> tuple[int, ...]:
-    """(3, 5, 1) for `3.5.1+gitbfeb0668.nv25.12`; empty for what is no version."""
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 (only where there is a Triton)
-
-    try:
-        return Version(version).release
-    except InvalidVersion:
-        return ()
 
 
 def _by_version(version: str, number: int) -> tuple[bool, str]:

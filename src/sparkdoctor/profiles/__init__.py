@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sparkdoctor.architecture import Capability
+from sparkdoctor.files import without_waiting
 
 SCHEMA = "sparkdoctor.profile/1"
 DEFAULT = "dgx-spark"
@@ -202,8 +203,7 @@ def _load(name: str, chain: tuple[str, ...]) -> Profile:
     if os.path.realpath(path) in map(os.path.realpath, chain):
         raise ProfileError(f"{path}: it extends itself, through {' and '.join(chain)}")
     try:
-        # Non-blocking: a FIFO must not make us wait.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(path, "rb", opener=without_waiting) as file:
             raw = file.read(_FILE_LIMIT + 1)
         text = raw.decode("utf-8") if len(raw) <= _FILE_LIMIT else ""
     except FileNotFoundError:
