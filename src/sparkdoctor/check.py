@@ -71,8 +71,8 @@ class Check:
 
     @property
     def deep(self) -> bool:
-        """Whether it needs a deep fact."""
-        return any(need.fact is not None and need.fact.deep for need in self.needs)
+        """Whether it can say nothing without a deep fact; `Deep | Missing` is a check that knows more with it."""
+        return any(need.fact is not None and need.fact.deep and not need.judges_absence for need in self.needs)
 
 
 def _need(check_id: str, name: str, hint: Any) -> Need:

@@ -52,10 +52,9 @@ def know(registry: Registry, names: Iterable[str]) -> None:
             raise UnknownIdError(f"no check {name!r}" + (f"; did you mean {near[0]}?" if near else "; see sparkdoctor list"))
 
 
-def facts_of(checks: Iterable[Check], *, deep: bool) -> list[type[Fact]]:
+def facts_of(checks: Iterable[Check]) -> list[type[Fact]]:
     """The facts that checks need, each once."""
-    wanted = [check for check in checks if deep or not check.deep]
-    return list(dict.fromkeys(need.fact for check in wanted for need in check.needs if need.fact))
+    return list(dict.fromkeys(need.fact for check in checks for need in check.needs if need.fact))
 
 
 def rank(layer: str) -> tuple[int, str]:
@@ -63,20 +62,20 @@ def rank(layer: str) -> tuple[int, str]:
     return (LAYERS.index(layer) if layer in LAYERS else len(LAYERS), layer)
 
 
-def diagnose(machine: Machine, registry: Registry, checks: Sequence[Check], *, deep: bool = False) -> Report:
-    """Examine `machine` with `checks`; returns within the machine's time, come what may.
+def diagnose(machine: Machine, registry: Registry, checks: Sequence[Check]) -> Report:
+    """Examine `machine` with `checks`, the deep ones where the machine is; returns within its time, come what may.
 
     Facts that were started before (see `HEADER`) are awaited, not read again.
     """
-    checks = [check for check in checks if deep or not check.deep]
-    machine.start([*HEADER, *facts_of(checks, deep=deep)])
+    checks = [check for check in checks if machine.deep or not check.deep]
+    machine.start([*HEADER, *facts_of(checks)])
     results = [*registry.problems, *_judge_all(machine, checks)]
     results.sort(key=lambda result: rank(result.layer))
     python, described = header.describe(machine)
     return Report(
         version=__version__,
         profile=machine.profile.name,
-        deep=deep,
+        deep=machine.deep,
         python=python,
         machine=described,
         results=tuple(results),

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import importlib.util
 import itertools
+import json
 import os
 import re
 import resource
@@ -40,6 +41,10 @@ class Question(NamedTuple):
     args: tuple[Any, ...]
 
 
+Watch = Callable[[str, str | None], None]
+"""Told the name of a worker and the step that it begins; None when it is over. Called from several threads."""
+
+
 class Host(Protocol):
     """Anything that answers questions."""
 
@@ -58,9 +63,10 @@ def missing(error: OSError, what: str) -> Missing:
 class LocalHost:
     """The machine and process we run in. Reads only; never a shell, never the network."""
 
-    def __init__(self, patient_python: str | None = None) -> None:
-        """`patient_python` is what the user asked for with `--python`."""
+    def __init__(self, patient_python: str | None = None, watch: Watch | None = None) -> None:
+        """`patient_python` is what the user asked for with `--python`; `watch` is told of each step of deep work."""
         self._patient_python = patient_python
+        self._watch = watch
         self._kinds: dict[str, Callable[..., Any]] = {
             "env": os.environ.get,
             "read": _read,
@@ -69,6 +75,7 @@ class LocalHost:
             "space": _space,
             "records": _records,
             "head": _head,
+            "digest": _digest,
             "which": shutil.which,
             "limits": _limits,
             "self": self._self,
@@ -84,6 +91,8 @@ class LocalHost:
                 case "script":
                     python, name, *rest = args
                     return _run([python, "-S", "-B", os.path.join(PATIENT, f"{name}.py"), *rest], {}, timeout=timeout)
+                case "work":
+                    return self._work(*args, timeout=timeout)
                 case "nvml":
                     return _nvml(timeout)
                 case _:
@@ -92,6 +101,28 @@ class LocalHost:
             return missing(error, _subject(question))
         except (ValueError, OverflowError) as error:  # a path with a NUL byte, an ELF header that lies
             return Broken(f"{_subject(question)}: {error}")
+
+    def _work(self, python: str, name: str, *args: str, timeout: float) -> dict[str, Any]:
+        """Start one of our scripts as the user's own programs are started, with caches and temporary files of its own."""
+        heard = bytearray()
+
+        def hear(chunk: bytes) -> None:
+            heard.extend(chunk)
+            *lines, rest = heard.split(b"\n")
+            heard[:] = rest
+            for line in lines:
+                if self._watch and line.startswith(b'{"step": '):
+                    self._watch(name, json.loads(line)["step"])
+
+        with _scratch(roomy=True) as place:
+            env = {**os.environ, "LC_ALL": "C.UTF-8", **{variable: f"{place}/{variable}" for variable in _CACHES}, "TMPDIR": place}
+            try:
+                argv = [python, "-B", os.path.join(PATIENT, f"{name}.py"), *args]
+                worked = process.work(argv, timeout=timeout, env=env, hear=hear)
+            finally:
+                if self._watch:
+                    self._watch(name, None)
+        return {**worked._asdict(), "left": list(worked.left)}
 
     def _self(self) -> dict[str, Any]:
         """What this process is: where it runs and what it was asked to examine."""
@@ -230,6 +261,14 @@ def _section(descriptor: int, name: str) -> tuple[int, int] | None:
     return None
 
 
+def _digest(path: str) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    from hashlib import file_digest  # noqa: PLC0415 (only where a file was installed that can be patched)
+
+    with _open(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
 def _limits() -> dict[str, list[int | None]]:
     """Resource limits of this process as [soft, hard]; None is unlimited. Bytes, and a count for nofile."""
     names = {"stack": resource.RLIMIT_STACK, "memlock": resource.RLIMIT_MEMLOCK, "nofile": resource.RLIMIT_NOFILE}
@@ -275,11 +314,18 @@ def _remove_scratches() -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+_CACHES = ("TRITON_CACHE_DIR", "TORCH_EXTENSIONS_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH")
+"""Where the patient's packages keep what they compile: never the user's own while we look."""
+
+
 @contextlib.contextmanager
-def _scratch() -> Iterator[str]:
-    """A private temporary directory in memory where that can be had, gone afterwards."""
+def _scratch(*, roomy: bool = False) -> Iterator[str]:
+    """A private temporary directory, gone afterwards: in memory, or where there is room and libraries can be loaded."""
     last: OSError | None = None
-    for base in ("/dev/shm", os.environ.get("TMPDIR", "/tmp")):
+    bases = ["/dev/shm", os.environ.get("TMPDIR") or "/tmp"]
+    if roomy:
+        bases.sort(key=_cramped)
+    for base in bases:
         path = f"{base}/sparkdoctor-{os.getpid()}-{next(_serial)}"
         _scratches.add(path)
         try:
@@ -295,6 +341,19 @@ def _scratch() -> Iterator[str]:
             _scratches.discard(path)
         return
     raise OSError(errno.EROFS, "no temporary directory can be written") from last
+
+
+def _cramped(base: str) -> tuple[bool, bool]:
+    """Sorts places for compilers and their output: docker's /dev/shm holds 64 MiB, of which nothing can be executed."""
+    try:
+        found = os.statvfs(base)
+    except OSError:
+        return True, True
+    return bool(found.f_flag & os.ST_NOEXEC), found.f_bavail * found.f_frsize < _ROOM
+
+
+_ROOM = 1 << 30
+"""Bytes that compiling a few small files can take without a thought."""
 
 
 def _nvml(timeout: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeVar, cast, dataclass_tra
 
 from sparkdoctor.host import Host, Question
 from sparkdoctor.model import Broken, Missing, words
-from sparkdoctor.process import Ran
+from sparkdoctor.process import Ran, Worked
 from sparkdoctor.profiles import Profile
 
 
@@ -94,12 +94,16 @@ class Machine:
     raises `Unavailable`, so that the whole fact is missing rather than half-guessed.
     """
 
-    def __init__(self, host: Host, profile: Profile, *, timeout: float = 10.0, thorough: bool = False) -> None:
+    def __init__(
+        self, host: Host, profile: Profile, *, timeout: float = 10.0, deep: bool = False, thorough: bool = False
+    ) -> None:
         """Examine `host` against `profile`; all questions together may take `timeout` seconds.
 
-        `thorough` asks what another profile would want to know too: a tape can then be replayed against that.
+        Without `deep`, deep facts are missing. `thorough` asks what another profile would want to know too: a tape can
+        then be replayed against that.
         """
         self.profile = profile
+        self.deep = deep
         self.thorough = thorough
         self._host = host
         self._ends = time.monotonic() + timeout
@@ -116,6 +120,8 @@ class Machine:
         Raises:
             Unavailable: in a probe, where the fact is not on the tape that is replayed.
         """
+        if kind.deep and not self.deep:
+            return Missing("read with --deep only")
         with self._lock:
             slot = self._slots.get(kind)
             mine = slot is None
@@ -146,6 +152,8 @@ class Machine:
     def start(self, kinds: Iterable[type[Fact]]) -> None:
         """Begin to probe facts, all at once; `get` waits for each."""
         for kind in kinds:
+            if kind.deep and not self.deep:
+                continue
             with self._lock:
                 if kind in self._slots:
                     continue
@@ -243,6 +251,10 @@ class Machine:
         found = _or_missing(self._ask("head", path, size), str)
         return found if isinstance(found, Missing) else bytes.fromhex(found)
 
+    def digest(self, path: str) -> str | Missing:
+        """The SHA-256 of a file, in hexadecimal."""
+        return cast("str | Missing", _or_missing(self._ask("digest", path), str))
+
     def which(self, name: str) -> str | None:
         """Where PATH finds a command."""
         return cast("str | None", _typed(self._ask("which", name), str, optional=True))
@@ -271,6 +283,11 @@ class Machine:
     def script(self, python: str, name: str, *args: str, timeout: float = 5.0) -> Ran | Missing:
         """Run one of our own scripts (`patient/NAME.py`) in another interpreter."""
         return _ran(self._ask("script", python, name, *args, timeout=timeout))
+
+    def work(self, python: str, name: str, *args: str, timeout: float) -> Worked | Missing:
+        """Run one of our own scripts (`patient/NAME.py`) in another interpreter, to do there what may end badly."""
+        found = _or_missing(self._ask("work", python, name, *args, timeout=timeout), dict)
+        return found if isinstance(found, Missing) else Worked(**{**found, "left": tuple(found["left"])})
 
     def nvml(self, timeout: float = 4.0) -> Ran | Missing:
         """What NVML says, as JSON lines (see `patient/nvml.py`), from a child process."""

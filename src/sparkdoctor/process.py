@@ -9,15 +9,20 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import IO, NamedTuple
 
 OUTPUT_LIMIT = 1 << 20
 """Bytes kept of each of stdout and stderr; a child that says more is ended."""
-
+TAIL = 16 << 10
+"""Characters kept of each when somebody's program was put to work."""
+SAY, TOKEN = "SPARKDOCTOR_SAY", "SPARKDOCTOR_WORK"
+"""Variables of a worker: the descriptor to report on, and the mark by which whatever it starts is known."""
 
 _alive: set[subprocess.Popen[bytes]] = set()
 """Children that are not over yet: whatever ends us, they end too."""
+_marks: set[str] = set()
+"""The marks of workers that are not over yet."""
 _starting = threading.Lock()
 _over = threading.Event()
 """Set when we end: other threads still run then, and would start the next command where the last was killed."""
@@ -49,12 +54,34 @@ class Ran(NamedTuple):
         return lines[-1].strip() if lines else ""
 
 
+class Worked(NamedTuple):
+    """How a worker fared. `said` are the lines it reported, `stdout` and `stderr` the ends of what it printed besides.
+
+    `flooded` tells that it was ended because it printed too much; `left` names the processes that it left behind.
+    """
+
+    code: int | None
+    said: str
+    stdout: str
+    stderr: str
+    flooded: bool = False
+    left: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> str:
+        """How it ended, in words."""
+        if self.flooded:
+            return f"printed more than {OUTPUT_LIMIT >> 20} MiB and was ended"
+        return Ran(self.code, "", "").ended
+
+
 def run(
     argv: Sequence[str],
     *,
     timeout: float,
     env: Mapping[str, str],
     pass_fds: Sequence[int] = (),
+    cwd: str | None = None,
 ) -> Ran:
     """Run `argv` with no input, for `timeout` seconds at most.
 
@@ -62,6 +89,64 @@ def run(
         OSError: it could not be started.
     """
     ends = time.monotonic() + timeout
+    child = _start(argv, env, pass_fds, cwd)
+    try:
+        said, code, _ = _follow(child, _outputs(child), ends)
+    finally:
+        _end(child)
+        _forget(child)
+    stdout, stderr = map(_text, said)
+    return Ran(code, stdout, stderr)
+
+
+def work(argv: Sequence[str], *, timeout: float, env: Mapping[str, str], hear: Callable[[bytes], None]) -> Worked:
+    """Run a script that does what may crash, hang, print without end or leave processes behind.
+
+    It reports on a pipe of its own (the descriptor in $SPARKDOCTOR_SAY), which nothing that it loads can close or fill by
+    accident; `hear` gets what comes as it comes. On a deadline it is asked by SIGUSR1 where it stands, then killed, with
+    all processes that carry its mark, also those that left its group.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    ends = time.monotonic() + timeout
+    token = f"{os.getpid()}-{os.urandom(8).hex()}"
+    hearing, saying = os.pipe()
+    left: list[str] = []
+    with open(hearing, "rb", buffering=0) as report:
+        _marks.add(token)
+        try:
+            child = _start(argv, {**env, SAY: str(saying), TOKEN: token}, (saying,), None)
+        except BaseException:
+            _marks.discard(token)
+            raise
+        finally:
+            os.close(saying)
+        try:
+            streams = (report, *_outputs(child))
+            said, code, flooded = _follow(child, streams, ends, hear)
+            if code is None and not flooded:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGUSR1)
+                more, _, _ = _follow(child, streams, time.monotonic() + _LAST_WORDS)
+                for part, rest in zip(said, more, strict=True):
+                    part.extend(rest)
+            elif not flooded:
+                left = [name for name in _marked(token, spare=child.pid) if name]
+        finally:
+            _end(child)
+            _end_marked(token)
+            _forget(child)
+            _marks.discard(token)
+    words, stdout, stderr = map(_text, said)
+    return Worked(code, words, stdout[-TAIL:], stderr[-TAIL:], flooded, tuple(left))
+
+
+_LAST_WORDS = 0.3
+"""Seconds for a worker that is late to say where it stands."""
+
+
+def _start(argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int], cwd: str | None) -> "subprocess.Popen[bytes]":
     with _starting:
         if _over.is_set():
             raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
@@ -72,32 +157,54 @@ def run(
             stderr=subprocess.PIPE,
             env=env,
             pass_fds=pass_fds,
+            cwd=cwd,
             start_new_session=True,
         )
         _alive.add(child)
-    code: int | None = None
-    try:
-        said, finished = _listen(child, ends)
-        if finished:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                code = child.wait(max(0.0, ends - time.monotonic()) + 0.05)
-        elif time.monotonic() < ends:
-            code = child.poll()
-            code = -signal.SIGKILL if code is None else code  # it said too much: we end it, it was not slow
-    finally:
-        _end(child)
-        _alive.discard(child)
-    stdout, stderr = (bytes(part).decode("utf-8", "backslashreplace") for part in said)
-    return Ran(code, stdout, stderr)
+        return child
 
 
-def _listen(child: subprocess.Popen[bytes], ends: float) -> tuple[list[bytearray], bool]:
+def _outputs(child: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:
+    assert child.stdout is not None and child.stderr is not None  # noqa: S101, PT018 (for the type checker: both are pipes)
+    return child.stdout, child.stderr
+
+
+def _forget(child: "subprocess.Popen[bytes]") -> None:
+    _alive.discard(child)
+    for stream in _outputs(child):
+        stream.close()
+
+
+def _text(part: bytearray) -> str:
+    return bytes(part).decode("utf-8", "backslashreplace")
+
+
+def _follow(
+    child: "subprocess.Popen[bytes]",
+    streams: Sequence[IO[bytes]],
+    ends: float,
+    hear: Callable[[bytes], None] | None = None,
+) -> tuple[list[bytearray], int | None, bool]:
+    """What came from each stream, how the child ended (None: it has not, or not in time), and whether it said too much."""
+    said, finished = _listen(child, streams, ends, hear)
+    if finished:
+        try:
+            return said, child.wait(max(0.0, ends - time.monotonic()) + 0.05), False
+        except subprocess.TimeoutExpired:
+            return said, None, False
+    if time.monotonic() >= ends:
+        return said, None, False
+    code = child.poll()
+    return said, -signal.SIGKILL if code is None else code, True  # we end it: it was not slow
+
+
+def _listen(
+    child: "subprocess.Popen[bytes]", streams: Sequence[IO[bytes]], ends: float, hear: Callable[[bytes], None] | None
+) -> tuple[list[bytearray], bool]:
     """Collect what `child` says until it has closed its outputs or exited; False where time or space ran out first."""
-    said = [bytearray(), bytearray()]
-    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
-        for stream, part in zip((child.stdout, child.stderr), said, strict=True):
-            assert stream is not None  # noqa: S101 (for the type checker: both are pipes)
-            stack.enter_context(stream)
+    said = [bytearray() for _ in streams]
+    with selectors.DefaultSelector() as selector:
+        for stream, part in zip(streams, said, strict=True):
             os.set_blocking(stream.fileno(), False)
             selector.register(stream, selectors.EVENT_READ, part)
         while selector.get_map():
@@ -117,7 +224,33 @@ def _listen(child: subprocess.Popen[bytes], ends: float) -> tuple[list[bytearray
                 elif len(key.data) > OUTPUT_LIMIT:
                     del key.data[OUTPUT_LIMIT:]
                     return said, False
+                if hear is not None and key.data is said[0]:
+                    hear(chunk)
     return said, True
+
+
+def _marked(token: str, spare: int = 0) -> Iterable[str]:
+    """Kill the processes that carry a worker's mark, but `spare`; their names, empty for those that are only fading."""
+    mark = f"{TOKEN}={token}".encode()
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) in (spare, os.getpid()):
+            continue
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{entry}/environ", "rb") as environ:
+                if mark not in environ.read(OUTPUT_LIMIT):
+                    continue
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="backslashreplace") as stat:
+                name, _, state = stat.read().partition("(")[2].rpartition(")")
+            os.kill(int(entry), signal.SIGKILL)
+            yield "" if state.split()[0] in "ZX" else name
+
+
+def _end_marked(token: str) -> None:
+    """Kill until none is left: one may have started another while we looked."""
+    for _ in range(10):
+        if not list(_marked(token)):
+            return
+        time.sleep(0.01)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -136,3 +269,5 @@ def end_all() -> None:
         _starting.release()
     for child in tuple(_alive):
         _end(child)
+    for token in tuple(_marks):
+        _end_marked(token)

@@ -226,6 +226,7 @@ _SHAPES: dict[str, Any] = {
     "entries": _is_texts,
     "records": _is_texts,
     "head": _is_hex,
+    "digest": _is_hex,
     "stat": _has(
         {
             "kind": _is_text,
@@ -249,5 +250,8 @@ _SHAPES: dict[str, Any] = {
     ),
     "run": _is_ran,
     "script": _is_ran,
+    "work": _has(
+        {"code": _is_code, **dict.fromkeys(("said", "stdout", "stderr"), _is_text), "flooded": _is_flag, "left": _is_texts}
+    ),
     "nvml": _is_ran,
 }

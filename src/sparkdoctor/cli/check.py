@@ -41,7 +41,7 @@ def command(ids: tuple[str, ...], ignore: tuple[str, ...], form: str, output: st
     """
     deep, verbose = options["deep"], options.pop("verbose")
     profile = load_profile(options["profile"])
-    machine = Machine(_host(options["replay"], options["python"]), profile, timeout=seconds(options["timeout"], deep=deep))
+    machine = Machine(_host(options["replay"], options["python"]), profile, timeout=seconds(options["timeout"], deep=deep), deep=deep)
     # What takes longest is begun first: plugins and the renderer are loaded while the answers come in.
     machine.start(doctor.HEADER)
     registry = Registry.load()
@@ -50,9 +50,9 @@ def command(ids: tuple[str, ...], ignore: tuple[str, ...], form: str, output: st
         checks = doctor.select(registry, ids, ignore)
     except doctor.UnknownIdError as error:
         raise click.ClickException(str(error)) from None
-    machine.start(doctor.facts_of(checks, deep=deep))
+    machine.start(doctor.facts_of([check for check in checks if deep or not check.deep]))
     render = importlib.import_module(f"sparkdoctor.render.{form}").render
-    report = doctor.diagnose(machine, registry, checks, deep=deep)
+    report = doctor.diagnose(machine, registry, checks)
     if output is None:
         emit(render(report, verbose=verbose, to_file=False))
     else:

@@ -28,8 +28,8 @@ def command(file: str, profile: str, python: str | None, deep: bool, timeout: fl
     registry = Registry.load()
     know_severities(registry, rules)
     recorder = Recorder(LocalHost(find_python(python)))
-    machine = Machine(recorder, rules, timeout=seconds(timeout, deep=deep), thorough=True)
-    report = doctor.diagnose(machine, registry, doctor.select(registry), deep=deep)
+    machine = Machine(recorder, rules, timeout=seconds(timeout, deep=deep), deep=deep, thorough=True)
+    report = doctor.diagnose(machine, registry, doctor.select(registry))
     tape = recorder.tape(Redactor.local(), profile=rules.name, deep=deep, notes=notes)
     text = json.dumps(tape, indent=1, sort_keys=True) + "\n"
     if file == "-":

@@ -1,0 +1,185 @@
+"""What the patient's PyTorch can do: be imported, reach the GPU, compute what the CPU computes.
+
+The argument is the directory of pynvml, for the clocks under load; empty where there is none.
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
+from steps import attempt, learnt, main, outputs  # noqa: E402
+
+LOAD_SECONDS = 0.6
+
+
+def work(pynvml_place):
+    before = outputs()
+    with attempt("import torch"):
+        import torch
+
+        learnt(version=str(torch.__version__), closed=outputs() != before)
+    with attempt("torch.cuda.is_available"):
+        import warnings
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            available = bool(torch.cuda.is_available())
+        built = torch.version.cuda
+        learnt(available=available, built=built, warnings=[str(warning.message)[:500] for warning in caught][:3])
+    if not available and built is None:
+        return
+    with attempt("torch.cuda.init"):
+        torch.cuda.init()
+        torch.zeros(1, device="cuda")
+        torch.cuda.synchronize()
+        count = torch.cuda.device_count()
+        learnt(name=torch.cuda.get_device_name(0), capability=list(torch.cuda.get_device_capability(0)), count=count)
+    with attempt("matmul float32", vital=False):
+        matmul(torch, torch.float32)
+    with attempt("matmul bfloat16", vital=False):
+        matmul(torch, torch.bfloat16)
+    attention(torch)
+    launch(torch)
+    with attempt("clocks under load", vital=False):
+        load(torch, pynvml_place)
+
+
+def random(torch, *shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(76), dtype=torch.float64)
+
+
+def compare(torch, found, reference):
+    """The relative error in the Frobenius norm, against float64 on the CPU."""
+    found = found.detach().cpu().double()
+    finite = bool(torch.isfinite(found).all())
+    learnt(error=float((found - reference).norm() / reference.norm()), finite=finite)
+
+
+def matmul(torch, dtype):
+    a, b = (random(torch, 512, 512).to(dtype), random(torch, 512, 512).t().to(dtype))
+    compare(torch, a.cuda() @ b.cuda(), a.double() @ b.double())
+
+
+def attention(torch):
+    """As OpenFold3 calls it: 4 heads of 32 over ubiquitin's 76 residues; by PyTorch's own choice and by each backend."""
+    call = torch.nn.functional.scaled_dot_product_attention
+    for dtype in (torch.float32, torch.bfloat16):
+        short = str(dtype).replace("torch.", "")
+        q, k, v = (random(torch, 3, 1, 4, 76, 32) * torch.ones(1)).to(dtype)
+        k, v = k.flip(-1), v.flip(-2)
+        reference = (q.double() @ k.double().transpose(-1, -2) / 32**0.5).softmax(-1) @ v.double()
+        with attempt("scaled_dot_product_attention " + short, vital=False):
+            compare(torch, call(q.cuda(), k.cuda(), v.cuda()), reference)
+        for backend in ("FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION"):
+            with attempt("%s %s" % (backend, short), vital=False):
+                one_backend(torch, backend, q, k, v, reference)
+
+
+def one_backend(torch, backend, q, k, v, reference):
+    import warnings
+
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    if not hasattr(SDPBackend, backend):
+        learnt(refused="this PyTorch has none")
+        return
+    try:
+        with warnings.catch_warnings(), sdpa_kernel(getattr(SDPBackend, backend)):
+            warnings.simplefilter("ignore")
+            found = torch.nn.functional.scaled_dot_product_attention(q.cuda(), k.cuda(), v.cuda())
+            torch.cuda.synchronize()
+    except RuntimeError as error:
+        if "No available kernel" not in str(error):
+            raise
+        learnt(refused="No available kernel")
+        return
+    compare(torch, found, reference)
+
+
+def launch(torch):
+    """Compile a Triton kernel for this GPU, launch it, compare."""
+    import importlib.util
+
+    with attempt("import triton", vital=False):
+        if importlib.util.find_spec("triton") is None:
+            learnt(installed=False)
+            return
+        import triton
+
+        learnt(version=str(triton.__version__))
+    with attempt("launch a Triton kernel", vital=False):
+        kernel = kernel_module()
+        x, y = random(torch, 4000).float(), random(torch, 2, 4000)[1].float()
+        out = torch.empty(4000, device="cuda")
+        kernel.muladd[(4,)](x.cuda(), y.cuda(), out, 4000, BLOCK=1024)
+        compare(torch, out, x.double() * y.double() + x.double())
+
+
+def kernel_module():
+    """The file with the kernel: Triton reads a kernel's source from there."""
+    import importlib.util
+
+    path = os.path.join(os.path.dirname(os.path.realpath(__file__)), "kernel.py")
+    spec = importlib.util.spec_from_file_location("sparkdoctor_kernel", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def load(torch, place):
+    """Keep the GPU busy for a moment and read its clock, power and load meanwhile."""
+    import time
+
+    if not place:
+        learnt(refused="pynvml is not installed")
+        return
+    sys.path.append(place)
+    import pynvml
+
+    pynvml.nvmlInit()
+    handle = handle_of(torch, pynvml)
+    if handle is None:
+        learnt(refused="NVML cannot tell which GPU this is")
+        return
+    a = torch.randn(2048, 2048, device="cuda", dtype=torch.bfloat16)
+    ends = time.monotonic() + LOAD_SECONDS
+    samples = []
+    while time.monotonic() < ends:
+        done = torch.cuda.Event()
+        for _ in range(20):
+            a @ a
+        done.record()
+        while not done.query():
+            samples.append(sample(pynvml, handle))
+            time.sleep(0.02)
+    # The first half is the way up.
+    later = samples[len(samples) // 2 :]
+    names = ("mhz", "watts", "busy")
+    columns = [sorted(value for value in column if value is not None) for column in zip(*later)]
+    learnt(samples=len(later), **{name: column[len(column) // 2] for name, column in zip(names, columns) if column})
+
+
+def handle_of(torch, pynvml):
+    uuid = getattr(torch.cuda.get_device_properties(0), "uuid", None)
+    if uuid is not None:
+        return pynvml.nvmlDeviceGetHandleByUUID("GPU-%s" % uuid)
+    return pynvml.nvmlDeviceGetHandleByIndex(0) if pynvml.nvmlDeviceGetCount() == 1 else None
+
+
+def sample(pynvml, handle):
+    def ask(call, *args):
+        try:
+            return call(handle, *args)
+        except pynvml.NVMLError:
+            return None
+
+    watts, busy = ask(pynvml.nvmlDeviceGetPowerUsage), ask(pynvml.nvmlDeviceGetUtilizationRates)
+    return (
+        ask(pynvml.nvmlDeviceGetClockInfo, pynvml.NVML_CLOCK_SM),
+        None if watts is None else watts / 1000,
+        None if busy is None else busy.gpu,
+    )
+
+
+if __name__ == "__main__":
+    main(work)

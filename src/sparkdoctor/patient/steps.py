@@ -1,0 +1,88 @@
+"""Reports what is about to be tried and what came of it, for the scripts that do what may end badly.
+
+One JSON line each, on the pipe whose descriptor is in $SPARKDOCTOR_SAY: what the patient's packages print, close or redirect
+cannot touch it. A step is named before it begins, so that a crash or a hang still tells how far it came.
+"""
+
+import faulthandler
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+
+from wire import dumps
+
+BEGAN = time.monotonic()
+LENGTH = 6000
+
+
+class Failed(Exception):
+    """A step ended with an error, which has been reported."""
+
+
+def say(line):
+    data = (dumps(line) + "\n").encode()
+    while data:
+        data = data[os.write(PIPE, data) :]
+
+
+def learnt(**values):
+    """Report what a step has shown."""
+    say({"learnt": values})
+
+
+class attempt:
+    """A step. An error in it is reported; unless it is `vital` to what follows, the next step is tried all the same."""
+
+    def __init__(self, name, vital=True):
+        self.name, self.vital = name, vital
+
+    def __enter__(self):
+        say({"step": self.name, "at": round(time.monotonic() - BEGAN, 3)})
+
+    def __exit__(self, kind, error, trace):
+        if error is not None:
+            text = str(error)
+            shown = text if len(text) <= LENGTH else text[: LENGTH // 2] + "\n…\n" + text[-LENGTH // 2 :]
+            where = traceback.extract_tb(trace)[-1:]
+            place = "%s:%s" % (where[0].filename, where[0].lineno) if where else ""
+            say({"error": kind.__name__, "text": shown, "place": place})
+            if self.vital or not isinstance(error, Exception):
+                raise Failed from None
+        return True
+
+
+def outputs():
+    """What standard output and error are: a package may close them or put something else there."""
+    found = []
+    for number in (1, 2):
+        try:
+            place = os.fstat(number)
+            found.append((place.st_dev, place.st_ino))
+        except OSError:
+            found.append(None)
+    return found
+
+
+def main(work):
+    """Run a script's steps."""
+    global PIPE
+    PIPE = int(os.environ.pop("SPARKDOCTOR_SAY"))
+    os.set_inheritable(PIPE, False)
+    # No core file may be left behind by a crash that we provoke.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)
+    # The directory of these scripts is not on the path of the user's own programs.
+    here = os.path.dirname(os.path.realpath(__file__))
+    sys.path[:] = [place for place in sys.path if os.path.realpath(place or ".") != here]
+    try:
+        work(*sys.argv[1:])
+    except Failed:
+        pass
+    say({"done": True, "at": round(time.monotonic() - BEGAN, 3)})
+    # What packages do at exit is not what was asked for.
+    sys.stdout.flush()
+    os._exit(0)
