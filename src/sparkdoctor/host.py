@@ -115,7 +115,12 @@ class LocalHost:
                     self._watch(name, json.loads(line)["step"])
 
         with _scratch(roomy=True) as place:
-            env = {**os.environ, "LC_ALL": "C.UTF-8", **{variable: f"{place}/{variable}" for variable in _CACHES}, "TMPDIR": place}
+            env = {
+                **os.environ,
+                "LC_ALL": "C.UTF-8",
+                **{variable: f"{place}/{variable}" for variable in _CACHES},
+                "TMPDIR": place,
+            }
             try:
                 argv = [python, "-B", os.path.join(PATIENT, f"{name}.py"), *args]
                 worked = process.work(argv, timeout=timeout, env=env, hear=hear)
@@ -358,9 +363,14 @@ _ROOM = 1 << 30
 
 def _nvml(timeout: float) -> dict[str, Any]:
     """Ask NVML through pynvml in a child, where its crash or hang cannot reach us."""
-    spec = importlib.util.find_spec("pynvml")
-    if spec is None or spec.origin is None:
+    place = _pynvml()
+    if place is None:
         raise OSError(errno.ENOENT, "pynvml is not installed")
     # -I -S: nothing of the user's and no site-packages but the directory of pynvml itself.
-    argv = [sys.executable, "-I", "-S", "-B", os.path.join(PATIENT, "nvml.py"), os.path.dirname(spec.origin)]
-    return _run(argv, {}, timeout=timeout)
+    return _run([sys.executable, "-I", "-S", "-B", os.path.join(PATIENT, "nvml.py"), place], {}, timeout=timeout)
+
+
+def _pynvml() -> str | None:
+    """The directory of pynvml, for scripts that run in other interpreters."""
+    spec = importlib.util.find_spec("pynvml")
+    return None if spec is None or spec.origin is None else os.path.dirname(spec.origin)

@@ -7,8 +7,8 @@ import click
 
 from sparkdoctor import doctor
 from sparkdoctor.cli import NO_VERDICT, Broke, emit
-from sparkdoctor.cli.options import complete_ids, examination, find_python, know_severities, load_profile, seconds
-from sparkdoctor.host import Host, LocalHost
+from sparkdoctor.cli.options import complete_ids, examination, find_python, know_severities, load_profile, seconds, watching
+from sparkdoctor.host import Host, LocalHost, Watch
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Report
 from sparkdoctor.registry import Registry
@@ -41,18 +41,20 @@ def command(ids: tuple[str, ...], ignore: tuple[str, ...], form: str, output: st
     """
     deep, verbose = options["deep"], options.pop("verbose")
     profile = load_profile(options["profile"])
-    machine = Machine(_host(options["replay"], options["python"]), profile, timeout=seconds(options["timeout"], deep=deep), deep=deep)
-    # What takes longest is begun first: plugins and the renderer are loaded while the answers come in.
-    machine.start(doctor.HEADER)
-    registry = Registry.load()
-    know_severities(registry, profile)
-    try:
-        checks = doctor.select(registry, ids, ignore)
-    except doctor.UnknownIdError as error:
-        raise click.ClickException(str(error)) from None
-    machine.start(doctor.facts_of([check for check in checks if deep or not check.deep]))
-    render = importlib.import_module(f"sparkdoctor.render.{form}").render
-    report = doctor.diagnose(machine, registry, checks)
+    with watching(deep=deep and options["replay"] is None) as watch:
+        host = _host(options["replay"], options["python"], watch)
+        machine = Machine(host, profile, timeout=seconds(options["timeout"], deep=deep), deep=deep)
+        # What takes longest is begun first: plugins and the renderer are loaded while the answers come in.
+        machine.start(doctor.HEADER)
+        registry = Registry.load()
+        know_severities(registry, profile)
+        try:
+            checks = doctor.select(registry, ids, ignore)
+        except doctor.UnknownIdError as error:
+            raise click.ClickException(str(error)) from None
+        machine.start(doctor.facts_of(checks))
+        render = importlib.import_module(f"sparkdoctor.render.{form}").render
+        report = doctor.diagnose(machine, registry, checks)
     if output is None:
         emit(render(report, verbose=verbose, to_file=False))
     else:
@@ -68,9 +70,9 @@ def exit_code(report: Report, fail_on: str) -> int:
     return int(report.verdict in bad)
 
 
-def _host(replay: str | None, python: str | None) -> Host:
+def _host(replay: str | None, python: str | None, watch: Watch | None) -> Host:
     if replay is None:
-        return LocalHost(find_python(python))
+        return LocalHost(find_python(python), watch)
     if python is not None:
         raise click.ClickException("--python cannot change what is on a tape: leave it out with --replay")
     from sparkdoctor import tape  # noqa: PLC0415 (only for a replay)

@@ -3,11 +3,13 @@
 import math
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import click
 
 from sparkdoctor import doctor, profiles
+from sparkdoctor.host import Watch
 from sparkdoctor.registry import Registry
 
 QUICK_SECONDS, DEEP_SECONDS = 10.0, 300.0
@@ -26,7 +28,7 @@ def examination(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--deep",
             is_flag=True,
-            help="Also run deep checks, which do real work in that Python (those of plugins: none is built in yet).",
+            help="Also do real work in that Python: import, compile, launch, compare.",
         ),
         click.option(
             "--timeout",
@@ -66,6 +68,15 @@ def find_python(path: str | None) -> str | None:
     if found is None:
         raise click.ClickException(f"--python {path}: no such interpreter")
     return os.path.abspath(found)
+
+
+def watching(*, deep: bool) -> AbstractContextManager[Watch | None]:
+    """Shows deep work while it goes on, where there is somebody to see it."""
+    if not deep:
+        return nullcontext()
+    from sparkdoctor.cli.progress import shown  # noqa: PLC0415 (rich's live display, for deep work alone)
+
+    return shown()
 
 
 def seconds(timeout: float | None, *, deep: bool) -> float:

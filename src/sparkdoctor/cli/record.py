@@ -6,7 +6,7 @@ import click
 
 from sparkdoctor import doctor
 from sparkdoctor.cli import Broke, emit, say
-from sparkdoctor.cli.options import examination, find_python, know_severities, load_profile, seconds
+from sparkdoctor.cli.options import examination, find_python, know_severities, load_profile, seconds, watching
 from sparkdoctor.host import LocalHost
 from sparkdoctor.machine import Machine
 from sparkdoctor.redact import Redactor
@@ -27,9 +27,10 @@ def command(file: str, profile: str, python: str | None, deep: bool, timeout: fl
     rules = load_profile(profile)
     registry = Registry.load()
     know_severities(registry, rules)
-    recorder = Recorder(LocalHost(find_python(python)))
-    machine = Machine(recorder, rules, timeout=seconds(timeout, deep=deep), deep=deep, thorough=True)
-    report = doctor.diagnose(machine, registry, doctor.select(registry))
+    with watching(deep=deep) as watch:
+        recorder = Recorder(LocalHost(find_python(python), watch))
+        machine = Machine(recorder, rules, timeout=seconds(timeout, deep=deep), deep=deep, thorough=True)
+        report = doctor.diagnose(machine, registry, doctor.select(registry))
     tape = recorder.tape(Redactor.local(), profile=rules.name, deep=deep, notes=notes)
     text = json.dumps(tape, indent=1, sort_keys=True) + "\n"
     if file == "-":

@@ -17,22 +17,26 @@ from sparkdoctor.facts.python import Python
 from sparkdoctor.facts.system import System
 from sparkdoctor.facts.torch import Torch
 from sparkdoctor.facts.triton import Triton
+from sparkdoctor.facts.work import Compute, ExtensionBuild, NvccCompile, TritonCompile
 
 __all__ = [
     "ArchList",
     "BuildSettings",
     "Cgroup",
     "Compilers",
+    "Compute",
     "Container",
     "CudaHome",
     "Devices",
     "Disks",
     "Driver",
+    "ExtensionBuild",
     "Gpu",
     "Identity",
     "Limits",
     "Memory",
     "Nvcc",
+    "NvccCompile",
     "Nvml",
     "Pressure",
     "Python",
@@ -40,6 +44,7 @@ __all__ = [
     "System",
     "Torch",
     "Triton",
+    "TritonCompile",
     "gib",
     "target",
 ]

@@ -1,23 +1,36 @@
 """How far a worker came: the steps that one of the scripts with `patient/steps.py` reported."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sparkdoctor.process import Worked
 
+_TELLING = re.compile(r"\b(?:fatal|error)\b *:|^\w*Error: |cannot find -l", re.IGNORECASE)
+"""Marks the line of a compiler's long message that says what is wrong."""
 _WORDS = 3
 """Lines of what a worker printed last that are worth showing."""
 
 
 class Step(NamedTuple):
-    """One step. `trouble` says how it went wrong, None where it did not; `began` in seconds from the worker's start."""
+    """One step. `trouble` says how it went wrong (`was killed by SIGSEGV`), None where it did not, `place` in which line.
+
+    `began` in seconds from the worker's start.
+    """
 
     name: str
     began: float
     learnt: Mapping[str, Any]
     trouble: str | None = None
     place: str = ""
+
+    @property
+    def words(self) -> str:
+        """The trouble as a line: `import torch was killed by SIGSEGV`; of a long message, what matters in it."""
+        lines = [line.strip() for line in (self.trouble or "").splitlines() if line.strip()]
+        telling = [line for line in lines[1:] if _TELLING.search(line)]
+        return " ".join((self.name, *lines[:1], *(f"({line})" for line in telling[:1])))
 
 
 class Course(NamedTuple):
@@ -48,9 +61,12 @@ class Course(NamedTuple):
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """Where it went wrong, and what it printed last."""
-        where = (self.trouble.place,) if self.trouble and self.trouble.place else ()
-        return (*where, *self.printed)
+        """What a worker that went wrong said: the error's lines and place, or what it printed last."""
+        if self.trouble is None or not self.trouble.place:
+            return self.printed
+        lines = [line.strip() for line in (self.trouble.trouble or "").splitlines() if line.strip()]
+        telling = [line for line in lines if _TELLING.search(line)] or lines[-_WORDS:]
+        return (*telling[:_WORDS], self.trouble.place)
 
 
 def follow(worked: Worked) -> Course:
@@ -64,7 +80,7 @@ def follow(worked: Worked) -> Course:
             case {"learnt": dict(values)} if steps:
                 steps[-1] = steps[-1]._replace(learnt={**steps[-1].learnt, **values})
             case {"error": str(kind), "text": str(text), "place": str(place)} if steps:
-                steps[-1] = steps[-1]._replace(trouble=f"{kind}: {text}" if text else kind, place=place)
+                steps[-1] = steps[-1]._replace(trouble=f"raised {kind}" + (f": {text}" if text else ""), place=place)
             case {"done": True, "at": int() | float() as at}:
                 done = float(at)
     if done is not None:

@@ -68,10 +68,9 @@ class Nvcc(Fact):
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
         """Ask for its version and, by a dry run on one line of CUDA, for the target architectures."""
-        home = machine.need(CudaHome)
-        path = machine.env("PYTORCH_NVCC") or (f"{home.home}/bin/nvcc" if home.home else None)
-        if path is None:
-            return Missing("there is no nvcc: CUDA_HOME is not set, PATH has none and /usr/local/cuda does not exist")
+        path = called(machine)
+        if isinstance(path, Missing):
+            return path
         refusals: dict[int, str] = {}
         plan = ""
         for capability in targets(machine):
@@ -93,6 +92,13 @@ class Nvcc(Fact):
                 why = f": {said.last_words}" if said.last_words else ""
                 return Broken(f"{path} {said.ended} and names no version{why}")
         return cls(path, version, refusals, _lacks(machine, plan))
+
+
+def called(machine: Machine) -> str | Missing:
+    """The path of the nvcc that a build would call, whether it runs or not."""
+    home = machine.need(CudaHome).home
+    missing = Missing("there is no nvcc: CUDA_HOME is not set, PATH has none and /usr/local/cuda does not exist")
+    return machine.env("PYTORCH_NVCC") or (f"{home}/bin/nvcc" if home else missing)
 
 
 def toolkits(names: tuple[str, ...]) -> dict[tuple[int, int], str]:

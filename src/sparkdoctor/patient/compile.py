@@ -4,8 +4,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
-from compute import kernel_module  # noqa: E402
-from steps import attempt, learnt, main  # noqa: E402
+from compute import kernel_module
+from steps import attempt, learnt, main
 
 POINTERS = ("x_ptr", "y_ptr", "out_ptr")
 

@@ -1,18 +1,15 @@
-"""What the patient's PyTorch can do: be imported, reach the GPU, compute what the CPU computes.
-
-The argument is the directory of pynvml, for the clocks under load; empty where there is none.
-"""
+"""What the patient's PyTorch can do: be imported, reach the GPU, compute what the CPU computes."""
 
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
-from steps import attempt, learnt, main, outputs  # noqa: E402
+from steps import attempt, learnt, main, outputs
 
 LOAD_SECONDS = 0.6
 
 
-def work(pynvml_place):
+def work():
     before = outputs()
     with attempt("import torch"):
         import torch
@@ -41,7 +38,7 @@ def work(pynvml_place):
     attention(torch)
     launch(torch)
     with attempt("clocks under load", vital=False):
-        load(torch, pynvml_place)
+        load(torch)
 
 
 def random(torch, *shape):
@@ -126,10 +123,11 @@ def kernel_module():
     return module
 
 
-def load(torch, place):
+def load(torch):
     """Keep the GPU busy for a moment and read its clock, power and load meanwhile."""
     import time
 
+    place = os.environ.get("SPARKDOCTOR_PYNVML")
     if not place:
         learnt(refused="pynvml is not installed")
         return

@@ -16,6 +16,8 @@ from wire import dumps
 
 BEGAN = time.monotonic()
 LENGTH = 6000
+PIPE = int(os.environ.pop("SPARKDOCTOR_SAY"))
+os.set_inheritable(PIPE, False)
 
 
 class Failed(Exception):
@@ -68,9 +70,6 @@ def outputs():
 
 def main(work):
     """Run a script's steps."""
-    global PIPE
-    PIPE = int(os.environ.pop("SPARKDOCTOR_SAY"))
-    os.set_inheritable(PIPE, False)
     # No core file may be left behind by a crash that we provoke.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     faulthandler.enable()

@@ -1,0 +1,97 @@
+"""What was really done: facts that put the patient to work, each in a child process that may crash or hang."""
+
+from typing import ClassVar, Self
+
+from sparkdoctor.facts.course import Course, follow
+from sparkdoctor.facts.gpu import targets
+from sparkdoctor.facts.nvcc import Nvcc, called
+from sparkdoctor.facts.python import Python
+from sparkdoctor.machine import Fact, Machine, Unavailable
+from sparkdoctor.model import Missing
+
+COMPUTE, COMPILE, BUILD = 120.0, 120.0, 180.0
+"""Seconds; an import from a cold disk alone may take half a minute."""
+
+
+class Work(Fact):
+    """What a worker reported."""
+
+    deep: ClassVar[bool] = True
+    course: Course
+
+    @classmethod
+    def of(cls, machine: Machine, python: str, script: str, *args: str, timeout: float) -> Self:
+        """Run a worker.
+
+        Raises:
+            Unavailable: it could not be started.
+        """
+        worked = machine.work(python, script, *args, timeout=timeout)
+        if isinstance(worked, Missing):
+            raise Unavailable(worked)
+        return cls(course=follow(worked))
+
+
+class Compute(Work):
+    """The patient's PyTorch at work: imported, CUDA initialised, products and attention compared, a Triton kernel launched.
+
+    Its steps are those of patient/compute.py. Errors are relative, in the Frobenius norm, against float64 on the CPU.
+    """
+
+    course: Course
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Where PyTorch is installed, see how far it comes."""
+        python = machine.need(Python)
+        if isinstance(missing := python.modules["torch"], Missing):
+            return missing
+        return cls.of(machine, python.path, "compute", timeout=COMPUTE)
+
+
+class TritonCompile(Work):
+    """The patient's Triton at work: a kernel compiled for each wanted architecture, which needs no GPU."""
+
+    course: Course
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Where Triton is installed, compile."""
+        python = machine.need(Python)
+        if isinstance(missing := python.modules["triton"], Missing):
+            return missing
+        numbers = [str(capability.number) for capability in targets(machine)]
+        return cls.of(machine, python.path, "compile", *numbers, timeout=COMPILE)
+
+
+class ExtensionBuild(Work):
+    """A small C++ extension, built and loaded by the patient's PyTorch in a temporary directory."""
+
+    course: Course
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Where PyTorch is installed, build."""
+        python = machine.need(Python)
+        if isinstance(missing := python.modules["torch"], Missing):
+            return missing
+        return cls.of(machine, python.path, "extension", timeout=BUILD)
+
+
+class NvccCompile(Work):
+    """The nvcc that a build would call, at work: a small library for each wanted architecture that it accepts."""
+
+    course: Course
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Compile and link with the nvcc that a build would call, also where it would not say who it is."""
+        path = called(machine)
+        if isinstance(path, Missing):
+            return path
+        nvcc = machine.get(Nvcc)
+        refusals = {} if isinstance(nvcc, Missing) else nvcc.refusals
+        numbers = [str(capability.number) for capability in targets(machine) if not refusals.get(capability.number)]
+        if isinstance(machine.stat(path), Missing):
+            return Missing(f"there is no nvcc: {path} does not exist")
+        return cls.of(machine, str(machine.itself()["executable"]), "toolkit", path, *numbers, timeout=COMPILE)
