@@ -43,7 +43,7 @@ def torch_cannot_compute(compute: Compute, torch: Torch, python: Python, gpu: Gp
             remedy=said,
             command=command,
         )
-    launched = [step for step in course.steps if "error" in step.learnt and not step.name.startswith("launch")]
+    launched = [step for step in course.steps if "error" in step.learnt]
     device = course.learnt("torch.cuda.init")
     if not launched:
         return skip("nothing was launched")
@@ -51,7 +51,7 @@ def torch_cannot_compute(compute: Compute, torch: Torch, python: Python, gpu: Gp
 
 
 def _wrong(step: Step) -> str | None:
-    """What is wrong with a step, in words; the kernel of Triton and the clocks are others' business."""
+    """What is wrong with a step, in words; the clocks are another's business."""
     name, _, kind = step.name.rpartition(" ")
     mine = step.name.startswith("torch.cuda") or name in ("matmul", "scaled_dot_product_attention", *BACKENDS)
     if not mine:

@@ -16,6 +16,7 @@ from sparkdoctor.host import Watch
 WORKERS = {
     "compute": "PyTorch",
     "compile": "Triton",
+    "launch": "Triton on the GPU",
     "extension": "extension",
     "toolkit": "nvcc",
 }

@@ -17,7 +17,7 @@ from sparkdoctor.facts.python import Python
 from sparkdoctor.facts.system import System
 from sparkdoctor.facts.torch import Torch
 from sparkdoctor.facts.triton import Triton
-from sparkdoctor.facts.work import Compute, ExtensionBuild, NvccCompile, TritonCompile
+from sparkdoctor.facts.work import Compute, ExtensionBuild, NvccCompile, TritonCompile, TritonLaunch
 
 __all__ = [
     "ArchList",
@@ -45,6 +45,7 @@ __all__ = [
     "Torch",
     "Triton",
     "TritonCompile",
+    "TritonLaunch",
     "gib",
     "target",
 ]

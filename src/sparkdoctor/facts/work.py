@@ -3,7 +3,7 @@
 from typing import ClassVar, Self
 
 from sparkdoctor.facts.course import Course, follow
-from sparkdoctor.facts.gpu import targets
+from sparkdoctor.facts.gpu import Gpu, targets
 from sparkdoctor.facts.nvcc import Nvcc, called
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, Machine, Unavailable
@@ -33,7 +33,7 @@ class Work(Fact):
 
 
 class Compute(Work):
-    """The patient's PyTorch at work: imported, CUDA initialised, products and attention compared, a Triton kernel launched.
+    """The patient's PyTorch at work: imported, CUDA initialised, products and attention compared.
 
     Its steps are those of patient/compute.py. Errors are relative, in the Frobenius norm, against float64 on the CPU.
     """
@@ -62,6 +62,22 @@ class TritonCompile(Work):
             return missing
         numbers = [str(capability.number) for capability in targets(machine)]
         return cls.of(machine, python.path, "compile", *numbers, timeout=COMPILE)
+
+
+class TritonLaunch(Work):
+    """The patient's Triton at work on a GPU: a kernel compiled for it, launched, compared."""
+
+    course: Course
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Where there are PyTorch, Triton and a GPU, launch."""
+        python = machine.need(Python)
+        for name in ("torch", "triton"):
+            if isinstance(missing := python.modules[name], Missing):
+                return missing
+        machine.need(Gpu)
+        return cls.of(machine, python.path, "launch", timeout=COMPILE)
 
 
 class ExtensionBuild(Work):

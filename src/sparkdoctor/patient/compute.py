@@ -6,7 +6,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
 from steps import attempt, learnt, main, outputs
 
-LOAD_SECONDS = 0.6
+LOAD_SECONDS, QUEUED = 0.7, 0.05
+"""How long the GPU is kept busy, and the work that it is given ahead, in seconds."""
 
 
 def work():
@@ -36,7 +37,6 @@ def work():
     with attempt("matmul bfloat16", vital=False):
         matmul(torch, torch.bfloat16)
     attention(torch)
-    launch(torch)
     with attempt("clocks under load", vital=False):
         load(torch)
 
@@ -93,36 +93,6 @@ def one_backend(torch, backend, q, k, v, reference):
     compare(torch, found, reference)
 
 
-def launch(torch):
-    """Compile a Triton kernel for this GPU, launch it, compare."""
-    import importlib.util
-
-    with attempt("import triton", vital=False):
-        if importlib.util.find_spec("triton") is None:
-            learnt(installed=False)
-            return
-        import triton
-
-        learnt(version=str(triton.__version__))
-    with attempt("launch a Triton kernel", vital=False):
-        kernel = kernel_module()
-        x, y = random(torch, 4000).float(), random(torch, 2, 4000)[1].float()
-        out = torch.empty(4000, device="cuda")
-        kernel.muladd[(4,)](x.cuda(), y.cuda(), out, 4000, BLOCK=1024)
-        compare(torch, out, x.double() * y.double() + x.double())
-
-
-def kernel_module():
-    """The file with the kernel: Triton reads a kernel's source from there."""
-    import importlib.util
-
-    path = os.path.join(os.path.dirname(os.path.realpath(__file__)), "kernel.py")
-    spec = importlib.util.spec_from_file_location("sparkdoctor_kernel", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def load(torch):
     """Keep the GPU busy for a moment and read its clock, power and load meanwhile."""
     import time
@@ -139,17 +109,24 @@ def load(torch):
     if handle is None:
         learnt(refused="NVML cannot tell which GPU this is")
         return
-    a = torch.randn(2048, 2048, device="cuda", dtype=torch.bfloat16)
-    ends = time.monotonic() + LOAD_SECONDS
-    samples = []
-    while time.monotonic() < ends:
-        done = torch.cuda.Event()
-        for _ in range(20):
+    a = torch.randn(4096, 4096, device="cuda", dtype=torch.bfloat16)
+    for _ in range(3):
+        a @ a
+    torch.cuda.synchronize()
+    began = time.monotonic()
+    for _ in range(3):
+        a @ a
+    torch.cuda.synchronize()
+    enough = 1 + int(QUEUED * 3 / (time.monotonic() - began))
+    samples, queue = [], []
+    while time.monotonic() - began < LOAD_SECONDS:
+        for _ in range(enough):
             a @ a
-        done.record()
-        while not done.query():
-            samples.append(sample(pynvml, handle))
-            time.sleep(0.02)
+        queue.append(torch.cuda.Event())
+        queue[-1].record()
+        samples.append(sample(pynvml, handle))
+        if len(queue) > 1:
+            queue.pop(0).synchronize()
     # The first half is the way up.
     later = samples[len(samples) // 2 :]
     names = ("mhz", "watts", "busy")
