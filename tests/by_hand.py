@@ -11,16 +11,19 @@ from sparkdoctor.facts import (
     BuildSettings,
     Cgroup,
     Compilers,
+    Compute,
     Container,
     CudaHome,
     Devices,
     Disks,
     Driver,
+    ExtensionBuild,
     Gpu,
     Identity,
     Limits,
     Memory,
     Nvcc,
+    NvccCompile,
     Nvml,
     Pressure,
     Python,
@@ -28,7 +31,10 @@ from sparkdoctor.facts import (
     System,
     Torch,
     Triton,
+    TritonCompile,
+    TritonLaunch,
 )
+from sparkdoctor.facts.course import Course, Step
 from sparkdoctor.facts.gpu import Device
 from sparkdoctor.facts.limits import Limit, Volume
 from sparkdoctor.facts.ptxas import Ptxas
@@ -47,6 +53,41 @@ GONE = Missing("it is not there")
 DEAD = Broken("it crashed")
 
 NUMBER = 121
+
+
+def course(*steps: Step | tuple[str, dict[str, Any]], ended: str | None = None, printed: tuple[str, ...] = ()) -> Course:
+    """A worker's report; where it did not come to its end, its last step is the one that went wrong."""
+    said = [step if isinstance(step, Step) else Step(step[0], float(place), step[1]) for place, step in enumerate(steps)]
+    if ended and said:
+        said[-1] = said[-1]._replace(trouble=ended)
+    return Course(tuple(said), ended, printed, (), None if ended else float(len(said)))
+
+
+Shown = tuple[str, dict[str, Any]]
+RIGHT = {"error": 1e-7, "finite": True}
+COMPUTED: tuple[Shown, ...] = (
+    ("import torch", {"version": "2.11.0+cu130", "closed": False}),
+    ("torch.cuda.is_available", {"available": True, "built": "13.0", "warnings": []}),
+    ("torch.cuda.init", {"name": "NVIDIA GB10", "capability": [12, 1], "count": 1}),
+    ("matmul float32", RIGHT),
+    ("matmul bfloat16", {"error": 1.7e-3, "finite": True}),
+    ("scaled_dot_product_attention float32", RIGHT),
+    ("FLASH_ATTENTION float32", {"refused": "No available kernel"}),
+    ("EFFICIENT_ATTENTION float32", RIGHT),
+    ("clocks under load", {"samples": 7, "mhz": 2405, "watts": 60.0, "busy": 96}),
+)
+LAUNCHED: tuple[Shown, ...] = (
+    ("import torch", {}),
+    ("torch.cuda.init", {}),
+    ("import triton", {}),
+    ("launch a Triton kernel", {"error": 3e-8, "finite": True}),
+)
+BUILT: tuple[Shown, ...] = (
+    ("import torch", {}),
+    ("import torch.utils.cpp_extension", {}),
+    ("build an extension", {}),
+    ("call the extension", {}),
+)
 HEALTHY: tuple[Fact, ...] = (
     System("aarch64", "6.17.0-1008-nvidia", 4096, 20, 20, "Ubuntu 24.04.4 LTS"),
     Identity("DGX Spark", "NVIDIA_DGX_Spark", "NVIDIA", "7.5.0"),
@@ -85,6 +126,11 @@ HEALTHY: tuple[Fact, ...] = (
     SharedMemory(60 * GIB, 60 * GIB),
     Disks((Volume("/home/user", "caches and weights", 2000 * GIB),)),
     BuildSettings("8", 8, 1, "nvcc's default", 1),
+    Compute(course(*COMPUTED)),
+    TritonCompile(course(("import triton", {"version": "3.6.0"}), ("compile for sm_121", {"bytes": 9368}))),
+    TritonLaunch(course(*LAUNCHED)),
+    ExtensionBuild(course(*BUILT)),
+    NvccCompile(course(("compile for sm_121", {"bytes": 989240}))),
 )
 ABSENT: dict[type[Fact], Missing] = {ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set")}
 DEFAULTS: dict[type, Any] = {type(fact): fact for fact in HEALTHY} | ABSENT

@@ -60,10 +60,10 @@ def _wrong(step: Step) -> str | None:
         return step.words
     if "error" not in step.learnt:
         return None
-    if not step.learnt.get("finite"):
-        return f"{step.name} gives numbers that are not finite"
     error = step.learnt["error"]
-    if error is None or error > TOLERANCE[kind]:
+    if error is None or not step.learnt.get("finite"):
+        return f"{step.name} gives numbers that are not finite"
+    if error > TOLERANCE[kind]:
         return f"{step.name} is wrong: relative error {error:.2g} against the CPU, more than {TOLERANCE[kind]:g}"
     return None
 
