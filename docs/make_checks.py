@@ -25,6 +25,8 @@ def page() -> str:
             parts.append(f"### `{check.id}`")
             first, *more = re.split(r"\n\s*\n", check.why)
             parts += [fill(f"**{check.title}.** {first}".strip(), 120), *(fill(paragraph, 120) for paragraph in more)]
+            if check.depth:
+                parts.append(check.depth.replace("--deep", "`--deep`"))
             if check.sources:
                 parts.append("Sources:\n\n" + "\n".join(f"- {source}" for source in check.sources))
     return "\n\n".join(parts) + "\n"

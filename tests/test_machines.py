@@ -72,13 +72,15 @@ def summaries(report: dict[str, Any]) -> dict[str, str]:
 def test_a_tape_replays_to_the_report_expected_of_it(name: str) -> None:
     found = tape(name)
     expected = json.loads((MACHINES / f"{name}.report.json").read_text(encoding="utf-8"))
-    assert examine(Player(found), found["profile"]) == expected, "if that is meant: python tests/machines/make_tapes.py"
+    assert examine(Player(found), found["profile"], deep=found["deep"]) == expected, (
+        "if that is meant: python tests/machines/make_tapes.py"
+    )
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_with_a_machine_is_found_and_nothing_else(name: str) -> None:
     found = tape(name)
-    report = examine(Player(found), found["profile"])
+    report = examine(Player(found), found["profile"], deep=found["deep"])
     assert wrong(report) == WRONG[name]
     levels = set(WRONG[name].values())
     assert report["verdict"] == ("failed" if "failed" in levels else "warning" if levels else "ok")
@@ -87,7 +89,11 @@ def test_what_is_wrong_with_a_machine_is_found_and_nothing_else(name: str) -> No
 def test_every_question_of_an_examination_is_on_the_tape() -> None:
     for name in TAPES:
         found = tape(name)
-        untaped = [text for text in summaries(examine(Player(found), found["profile"])).values() if "not on this tape" in text]
+        untaped = [
+            text
+            for text in summaries(examine(Player(found), found["profile"], deep=found["deep"])).values()
+            if "not on this tape" in text
+        ]
         assert not untaped, f"{name} is older than the facts; python tests/machines/make_tapes.py {name}"
 
 
@@ -95,9 +101,9 @@ def test_every_question_of_an_examination_is_on_the_tape() -> None:
 def test_recording_a_replay_loses_nothing(name: str) -> None:
     found = tape(name)
     recorder = Recorder(Player(found))
-    report = examine(recorder, found["profile"])
-    again = recorder.tape(Redactor("/home/user", "user", "spark-1234"), profile=found["profile"], deep=False)
-    assert examine(Player(parse(json.dumps(again).encode())), found["profile"]) == report
+    report = examine(recorder, found["profile"], deep=found["deep"])
+    again = recorder.tape(Redactor("/home/user", "user", "spark-1234"), profile=found["profile"], deep=found["deep"])
+    assert examine(Player(parse(json.dumps(again).encode())), found["profile"], deep=found["deep"]) == report
 
 
 @pytest.mark.parametrize("name", TAPES)

@@ -25,7 +25,7 @@ from sparkdoctor.render import junit, markdown, terminal
 TAPES = sorted((Path(__file__).parent / "machines").glob("*.tape.json"))
 HEALTHY = Path(__file__).parent / "machines" / "gb10-healthy.tape.json"
 REGISTRY = Registry.load()
-CHECKS = doctor.select(REGISTRY)
+CHECKS = [check for check in doctor.select(REGISTRY) if not check.deep]
 PROFILES = {name: profiles.load(name) for name in profiles.builtin()}
 NOBODY = Redactor()
 LINE_LIMIT = 500

@@ -265,10 +265,10 @@ def nvml_said(library: str, *calls: tuple[str, int | None, Any], code: int | Non
     return ran("".join(json.dumps(line) + "\n" for line in lines), code=code)
 
 
-def examine(host: Host, profile: str) -> dict[str, Any]:
+def examine(host: Host, profile: str, *, deep: bool = False) -> dict[str, Any]:
     """Diagnose: the report as plain data, without what differs from run to run or is said elsewhere."""
     registry = Registry.load()
-    report = doctor.diagnose(Machine(host, profiles.load(profile)), registry, doctor.select(registry))
+    report = doctor.diagnose(Machine(host, profiles.load(profile), deep=deep), registry, doctor.select(registry))
     plain = json.loads(json.dumps(document(report)))
     for result in plain["results"]:
         for name in ("title", "fixes", "seconds"):

@@ -74,6 +74,13 @@ class Check:
         """Whether it can say nothing without a deep fact; `Deep | Missing` is a check that knows more with it."""
         return any(need.fact is not None and need.fact.deep and not need.judges_absence for need in self.needs)
 
+    @property
+    def depth(self) -> str:
+        """What --deep is to it, in words."""
+        if self.deep:
+            return "Runs with --deep only."
+        return "Proves it with --deep." if any(need.fact is not None and need.fact.deep for need in self.needs) else ""
+
 
 def _need(check_id: str, name: str, hint: Any) -> Need:
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)

@@ -300,7 +300,7 @@ def main(names: list[str]) -> None:
         if name in MACHINES:
             path.write_text(text(record(name)), encoding="utf-8")
         tape = parse(path.read_bytes(), name)
-        report = examine(Player(tape), tape["profile"])
+        report = examine(Player(tape), tape["profile"], deep=tape["deep"])
         (HERE / f"{name}.report.json").write_text(text(report), encoding="utf-8")
         wrong = {result["id"]: result["status"] for result in report["results"] if result["status"] not in ("ok", "skipped")}
         print(f"{name}: {report['verdict']} {wrong or ''}")
