@@ -26,8 +26,9 @@ _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 # Where a name may begin: after what is no part of one, or after \n, \t, … in quoted JSON.
 _BEGIN = r"(?:(?<![\w-])|(?<=\\[bfnrt]))"
 _PATTERNS = (
-    # First, since it may stand within a word (pod5d5ba0d6-…) and what follows it then begins one.
+    # First, since these may stand within a word (pod5d5ba0d6-…) and what follows them then begins one.
     (re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
+    (re.compile(r"(?i)(?<![0-9a-f:])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![0-9a-f:])"), "<mac>"),
     # A variable or a JSON member with a telling name.
     (re.compile(r"(?i)\b(\w*(?:token|secret|passw(?:or)?d|api_?key|credential)\w*\"?\s*[=:]\s*\"?)[^\s\"',;]+"), r"\1<redacted>"),
     (re.compile(r"(?i)\b(bearer )[\w.~+/-]{8,}=*"), r"\1<redacted>"),
@@ -35,7 +36,6 @@ _PATTERNS = (
     (re.compile(r"(\b\w+://)[^/\s\"'<>]+@"), r"\1<redacted>@"),
     (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"), "<address>"),
     (re.compile(r"(?i)\b(\w*serial(?:[ _-]?(?:number|no))?\"?\s*[=:]\s*\"?)[\w-]+"), r"\1<serial>"),
-    (re.compile(r"(?i)(?<![0-9a-f:])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![0-9a-f:])"), "<mac>"),
     # Four numbers with points are an address unless they are part of a name or a version (nvidia_cublas-13.1.0.3).
     (
         re.compile(
@@ -94,6 +94,8 @@ class Redactor:
         if isinstance(value, dict):
             if value.get("ask") == "env" and isinstance(value.get("answer"), str) and _SECRET_NAME.search(str(value.get("args"))):
                 return {**value, "answer": "<redacted>"}
+            if value.get("ask") == "digest":  # it looks like an id, and tells nothing
+                return {**value, "args": self.clean(value.get("args"))}
             return {key: self.clean(item) for key, item in value.items()}  # keys are words of ours
         return value
 
