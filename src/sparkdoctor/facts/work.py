@@ -1,5 +1,6 @@
 """What was really done: facts that put the patient to work, each in a child process that may crash or hang."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from sparkdoctor.facts.course import Course, follow
@@ -31,6 +32,13 @@ class Work(Fact):
             raise Unavailable(worked)
         return cls(course=follow(worked))
 
+    @classmethod
+    def of_each(cls, machine: Machine, numbers: Sequence[str], python: str, script: str, *args: str, timeout: float) -> Self:
+        """Run a worker for the first architecture; for a tape also for the others, which another profile may ask for."""
+        for number in numbers[1:] if machine.thorough else ():
+            machine.work(python, script, *args, number, timeout=timeout)
+        return cls.of(machine, python, script, *args, *numbers[:1], timeout=timeout)
+
 
 class Compute(Work):
     """The patient's PyTorch at work: imported, CUDA initialised, products and attention compared.
@@ -50,7 +58,7 @@ class Compute(Work):
 
 
 class TritonCompile(Work):
-    """The patient's Triton at work: a kernel compiled for each wanted architecture, which needs no GPU."""
+    """The patient's Triton at work: a kernel compiled for the wanted architecture, which needs no GPU."""
 
     course: Course
 
@@ -61,7 +69,7 @@ class TritonCompile(Work):
         if isinstance(missing := python.modules["triton"], Missing):
             return missing
         numbers = [str(capability.number) for capability in targets(machine)]
-        return cls.of(machine, python.path, "compile", *numbers, timeout=COMPILE)
+        return cls.of_each(machine, numbers, python.path, "compile", timeout=COMPILE)
 
 
 class TritonLaunch(Work):
@@ -95,7 +103,7 @@ class ExtensionBuild(Work):
 
 
 class NvccCompile(Work):
-    """The nvcc that a build would call, at work: a small library for each wanted architecture that it accepts."""
+    """The nvcc that a build would call, at work: a small library for the wanted architecture, if it accepts that."""
 
     course: Course
 
@@ -110,4 +118,4 @@ class NvccCompile(Work):
         numbers = [str(capability.number) for capability in targets(machine) if not refusals.get(capability.number)]
         if isinstance(machine.stat(path), Missing):
             return Missing(f"there is no nvcc: {path} does not exist")
-        return cls.of(machine, str(machine.itself()["executable"]), "toolkit", path, *numbers, timeout=COMPILE)
+        return cls.of_each(machine, numbers, str(machine.itself()["executable"]), "toolkit", path, timeout=COMPILE)
