@@ -3,6 +3,9 @@
 from sparkdoctor.facts import Container, Extensions, Python, TritonCache
 from sparkdoctor.plugin import Missing, Verdict, check, ok, skip, warn
 
+NAMES = {"torch_extensions": "PyTorch's extensions", "triton_cache": "Triton's cache"}
+"""The volumes to mount, and what they hold."""
+
 
 @check
 def cache_not_persistent(
@@ -17,26 +20,26 @@ def cache_not_persistent(
     - proc_pid_mountinfo(5): what is not under a mount of its own is the container's
     """
     if not container:
-        return skip("this is no container")
+        return ok("this is no container: what is written stays")
     places = {}
     deepspeed = None if isinstance(python, Missing) else python.distribution("deepspeed")
     if not isinstance(extensions, Missing) and (deepspeed or extensions.found):
-        places["PyTorch's extensions"] = extensions.root
+        places["torch_extensions"] = extensions.root
     if not isinstance(triton, Missing) and not isinstance(triton.place, Missing):
-        places["Triton's cache"] = triton.place
+        places["triton_cache"] = triton.place
     if not places:
         return skip("nothing here compiles at run time")
-    lost = {what: place for what, place in places.items() if place.fleeting}
+    lost = {name: place for name, place in places.items() if place.fleeting}
     shown = tuple(
-        f"{what}: {place.path}, on {place.mount.point} ({place.mount.kind})" for what, place in places.items() if place.mount
+        f"{NAMES[name]}: {place.path}, on {place.mount.point} ({place.mount.kind})"
+        for name, place in places.items()
+        if place.mount
     )
     if not lost:
         return ok("; ".join(shown) or "no mounts could be read")
-    options = " ".join(
-        f"-v {name}:{place.path}" for name, place in zip(("torch_extensions", "triton_cache"), lost.values(), strict=False)
-    )
+    options = " ".join(f"-v {name}:{place.path}" for name, place in lost.items())
     return warn(
-        f"{' and '.join(lost)} will be lost with this {container.engine} container",
+        f"{' and '.join(NAMES[name] for name in lost)} will be lost with this {container.engine} container",
         expected="a mount of their own",
         observed="the container's own file system",
         evidence=shown,

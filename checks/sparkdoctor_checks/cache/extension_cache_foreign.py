@@ -7,7 +7,7 @@ from sparkdoctor.plugin import Verdict, check, fail, ok, skip, warn
 
 @check
 def extension_cache_foreign(extensions: Extensions) -> Verdict:
-    """Every extension in the cache was built for today's Python, PyTorch, CUDA and GPU.
+    """Every extension in the cache fits today's Python, PyTorch, CUDA and GPU.
 
     The cache's folder is named by Python and CUDA alone, and not even that where TORCH_EXTENSIONS_DIR is set. After an upgrade,
     in a home directory that two machines share, or in an image for another processor, the library of before is loaded: it ends
