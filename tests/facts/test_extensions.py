@@ -526,7 +526,7 @@ def test_no_library_s_head_makes_us_stumble(head: bytes) -> None:
     st.binary(max_size=20),
 )
 def test_a_fat_binary_is_walked(entries: list[tuple[int, int, int]], rest: bytes) -> None:
-    found = code_in(fatbin(*entries) + b"\0" * 8 * bool(rest))
+    found = code_in(fatbin(*entries) + b"\0" * 16 * bool(rest))
     suffix = {0: "", 0x11: "", 0x100011: "a", 0x200011: "f"}
     names = [f"{'compute' if kind == 1 else 'sm'}_{number}{suffix[flags]}" for kind, number, flags in entries if kind < 3]
     if rest or not names:
@@ -655,7 +655,8 @@ def test_a_place_is_found_through_links(tmp_path: Path) -> None:
     there = locate(machine_of(Elsewhere()), f"{tmp_path}/link")
     assert there.status is not None
     assert there.path == f"{real}/real"
-    assert locate(machine_of(Elsewhere()), "/").path == "/"
+    for path in ("/", "//", "///tmp/.."):
+        assert locate(machine_of(Elsewhere()), path)[::2] == ("/", ())
 
 
 def test_home() -> None:
@@ -751,7 +752,7 @@ def triton_of(version: str, **env: str) -> TritonCache:
     host = Paper(
         files,
         env={"SPARKDOCTOR_PYTHON": "/p", "HOME": "/h", **env},
-        answers={"script /p": ran, "self": {"uid": 1000, "cwd": "/w", "machine": "x"}},
+        answers={"script /p": ran, "self": {"uid": 1000, "cwd": "/w", "machine": "x", "patient_python": None}},
     )
     found = machine_of(host).get(TritonCache)
     assert isinstance(found, TritonCache), found

@@ -1,6 +1,7 @@
 """Where a program would put its files: the path it would make, what is there, and whose file system holds it."""
 
 import re
+from collections.abc import Iterator
 from posixpath import dirname, join, normpath
 from typing import NamedTuple
 
@@ -44,23 +45,25 @@ class Place(NamedTuple):
 
 def locate(machine: Machine, path: str) -> Place:
     """Look at a path; a relative one begins where this process works."""
-    given = normpath(join(machine.itself()["cwd"] or "/", path))
+    given = "/" + normpath(join(machine.itself()["cwd"] or "/", path)).strip("/")
     status = machine.stat(given)
-    real, missing, above = given, "", dict[str, FileStatus]()
-    here = given
-    while isinstance(found := machine.stat(here), Missing) and here != "/":
-        missing, here = here[len(dirname(here).rstrip("/")) :] + missing, dirname(here)
-    if not isinstance(found, Missing):
-        real = found.real.rstrip("/") + missing
-    for start in (real, given):
-        here = start
-        while here != "/":
-            here = dirname(here)
-            if not isinstance(found := machine.stat(here), Missing):
-                above.setdefault(found.real, found)
+    there = next(one for one in (given, *_over(given)) if one == "/" or not isinstance(machine.stat(one), Missing))
+    base = machine.stat(there)
+    real = given if isinstance(base, Missing) else join(base.real, given[len(there) :].lstrip("/")).rstrip("/") or "/"
+    above: dict[str, FileStatus] = {}
+    for parent in (*_over(real), *_over(given)):
+        if not isinstance(found := machine.stat(parent), Missing):
+            above.setdefault(found.real, found)
     mounts = machine.read("/proc/self/mountinfo")
-    mount = None if isinstance(mounts, Missing) else mount_of(real or "/", mounts)
-    return Place(real or "/", None if isinstance(status, Missing) else status, tuple(above.items()), mount)
+    mount = None if isinstance(mounts, Missing) else mount_of(real, mounts)
+    return Place(real, None if isinstance(status, Missing) else status, tuple(above.items()), mount)
+
+
+def _over(path: str) -> Iterator[str]:
+    """The directories over an absolute path, the nearest first."""
+    while path != "/":
+        path = dirname(path)
+        yield path
 
 
 def mount_of(path: str, mountinfo: str) -> Mount | None:
