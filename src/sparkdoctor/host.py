@@ -247,7 +247,8 @@ def _holders(directory: str) -> dict[str, Any]:
             held = _still_held(entry)
         below = dict.fromkeys(path for path in held if path == start or path.startswith(start + "/"))
         processes += [{"pid": int(entry), "name": _name(entry), "what": _printable(path)} for path in below]
-    return {"now": int(time.time()), "processes": processes[:HOLDERS_LIMIT], "hidden": hidden}
+    now = int(time.time())  # the clock of file times
+    return {"now": now, "processes": processes[:HOLDERS_LIMIT], "hidden": hidden}
 
 
 def _still_held(process: str) -> list[str]:
