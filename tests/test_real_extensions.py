@@ -131,6 +131,11 @@ def cut(path: Path, size: int) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+def locked_ruin(path: Path) -> None:
+    (path / "lock").touch()
+    (path / "tinyext.so").unlink()
+
+
 BREAKS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     # what is done to the directory; the check that tells it; its words
     "truncated build.ninja": (lambda path: cut(path / "build.ninja", 100), "incomplete", "breaks off"),
@@ -148,11 +153,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "missing log": (lambda path: (path / ".ninja_log").unlink(), "incomplete", "not found in log"),
     "missing dependencies": (lambda path: (path / ".ninja_deps").unlink(), "incomplete", "deps for 'tiny.o' are missing"),
     "leftover lock": (lambda path: (path / "lock").touch(), "locked", "no process has it open"),
-    "leftover lock on a ruin": (
-        lambda path: ((path / "lock").touch(), (path / "tinyext.so").unlink()),
-        "locked",
-        "no process has it open",
-    ),
+    "leftover lock on a ruin": (locked_ruin, "locked", "no process has it open"),
     "another Python's": (
         lambda path: replace(path / "build.ninja", "/include/python3.", "/include/python3.4"),
         "foreign",

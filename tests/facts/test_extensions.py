@@ -6,7 +6,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,7 @@ def library(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def lab(tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     for name in ("XDG_CACHE_HOME", "TRITON_CACHE_DIR", "TRITON_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SPARKDOCTOR_PYTHON", "/lab/python")
@@ -254,6 +254,11 @@ def test_a_whole_extension_is_ready_and_stays_as_it_is(lab: Lab) -> None:
     assert lab.look().holders is None  # nobody had to be looked for
 
 
+def locked_ruin(path: Path) -> None:
+    (path / "lock").touch()
+    (path / "op.so").unlink()
+
+
 BREAKS: dict[str, tuple[Callable[[Path], object], State, str]] = {
     "no build.ninja": (lambda path: (path / "build.ninja").unlink(), State.DAMAGED, "build.ninja does not exist"),
     "empty build.ninja": (lambda path: os.truncate(path / "build.ninja", 0), State.DAMAGED, "is empty"),
@@ -263,7 +268,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], State, str]] = {
     "cut library": (lambda path: os.truncate(path / "op.so", 5000), State.DAMAGED, "is cut off: 5000 of at least"),
     "text as a library": (lambda path: (path / "op.so").write_text("hello"), State.DAMAGED, "is no library: 5 bytes"),
     "lock": (lambda path: (path / "lock").touch(), State.LOCKED, ""),
-    "lock and no library": (lambda path: [(path / "lock").touch(), (path / "op.so").unlink()], State.LOCKED, ""),
+    "lock and no library": (locked_ruin, State.LOCKED, ""),
     "lock that is a directory": (lambda path: (path / "lock").mkdir(), State.WHOLE, ""),
 }
 
@@ -784,11 +789,8 @@ def test_triton_s_cache(version: str, env: dict[str, str], variable: str | None,
 
 def test_operators_that_came_built() -> None:
     said = {"version": "3.12.3", "include": "/i", "distributions": [], "modules": {"deepspeed": {"origin": "/d/__init__.py"}}}
-    answers = {
-        "script /p": {"code": 0, "stdout": f"sparkdoctor-interpreter:{json.dumps(said)}", "stderr": ""},
-        "self": {"path": []},
-    }
-    answers["self"]["patient_python"] = "/p"
+    ran = {"code": 0, "stdout": f"sparkdoctor-interpreter:{json.dumps(said)}", "stderr": ""}
+    answers = {"script /p": ran, "self": {"path": [], "patient_python": "/p"}}
     files = {"/d/git_version_info_installed.py": "installed_ops={'evoformer_attn': True}\n"}
     assert machine_of(Paper(files, answers=answers)).get(PrebuiltOps) == PrebuiltOps(("evoformer_attn",))
     assert machine_of(Paper({}, answers=answers)).get(PrebuiltOps) == PrebuiltOps(())
