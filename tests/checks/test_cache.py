@@ -79,6 +79,8 @@ def seen(hidden: int = 0) -> Holders:
         ([having(locked(), holders=seen())], FAILED, "build that has ended"),
         ([having(locked(), holders=seen(hidden=300))], FAILED, "build that has ended"),  # but the lock is this user's
         ([having(locked(uid=1001), holders=seen(hidden=300))], WARNING, "not everybody can"),
+        ([having(locked(uid=1001), holders=seen())], WARNING, "not everybody can"),  # hidepid shows nobody
+        ([having(locked(uid=1001), holders=seen(), uid=0)], FAILED, "build that has ended"),  # root sees everybody
         ([having(locked(uid=1001, age=4000), holders=seen(hidden=300))], FAILED, "build that has ended"),
         ([having(locked(), holders=seen(), root=place(ROOT, mount=NFS))], WARNING, "not everybody can"),
         ([having(locked(age=9000), holders=seen(), root=place(ROOT, mount=NFS))], FAILED, "build that has ended"),
@@ -219,7 +221,7 @@ def test_kernels_not_warm_gives_what_it_costs() -> None:
     assert command_of(cold).startswith("/venv/bin/python -c ")
     assert judge("kernels-not-warm", NONE, prebuilt=GONE).status is WARNING
     new = installed(openfold3="0.5.0")
-    assert judge("kernels-not-warm", new, triton=GONE, cache=GONE).status is SKIPPED
+    assert judge("kernels-not-warm", new, triton=GONE).status is SKIPPED
     nowhere = judge("kernels-not-warm", new, TritonCache("TRITON_CACHE_DIR", Broken("TRITON_CACHE_DIR is set and empty"), 0))
     assert nowhere.status is WARNING
 
@@ -243,6 +245,7 @@ def test_cache_not_persistent() -> None:
         judge("cache-not-persistent", DOCKER, but(Extensions, root=place(ROOT, mount=Mount("/home", "tmpfs")))).status is WARNING
     )
     assert judge("cache-not-persistent", DOCKER, extensions=GONE, triton=GONE).status is SKIPPED
+    assert judge("cache-not-persistent", DOCKER, but(Extensions, root=place(ROOT, mount=None))).status is SKIPPED
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ def cache_not_persistent(
         places["triton_cache"] = triton.place
     if not places:
         return skip("nothing here compiles at run time")
+    if not all(place.mount for place in places.values()):
+        return skip("the mounts of this container could not be read")
     lost = {name: place for name, place in places.items() if place.fleeting}
     shown = tuple(
         f"{NAMES[name]}: {place.path}, on {place.mount.point} ({place.mount.kind})"
@@ -36,7 +38,7 @@ def cache_not_persistent(
         if place.mount
     )
     if not lost:
-        return ok("; ".join(shown) or "no mounts could be read")
+        return ok("; ".join(shown))
     options = " ".join(f"-v {name}:{place.path}" for name, place in lost.items())
     return warn(
         f"{' and '.join(NAMES[name] for name in lost)} will be lost with this {container.engine} container",

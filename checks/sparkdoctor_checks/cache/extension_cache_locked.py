@@ -93,6 +93,7 @@ def _doubt(extensions: Extensions, container: Container | Missing, one: Extensio
         return f"{extensions.root.path} is on {extensions.root.mount.kind}: other machines may build there"
     if container and not isinstance(container, Missing) and not extensions.root.fleeting:
         return f"this is a container ({container.engine}): processes outside of it cannot be seen"
-    if holders.hidden and one.lock and one.lock.uid != extensions.uid:
-        return f"{holders.hidden} processes of other users could not be looked into, and the lock is not this user's"
+    owner = one.lock.uid if one.lock else None
+    if owner not in (extensions.uid, None) and (holders.hidden or extensions.uid != 0):
+        return f"the lock is uid {owner}'s, and {holders.hidden} processes of others could not be looked into"
     return None

@@ -1,6 +1,6 @@
 """What the first use will have to wait for."""
 
-from sparkdoctor.facts import Extensions, PrebuiltOps, Python, Triton, TritonCache
+from sparkdoctor.facts import Extensions, PrebuiltOps, Python, TritonCache
 from sparkdoctor.facts.extensions import State
 from sparkdoctor.plugin import Missing, Verdict, check, ok, skip, warn
 
@@ -9,11 +9,7 @@ EVOFORMER = "evoformer_attn"
 
 @check
 def kernels_not_warm(
-    python: Python,
-    extensions: Extensions,
-    prebuilt: PrebuiltOps | Missing,
-    triton: Triton | Missing,
-    cache: TritonCache | Missing,
+    python: Python, extensions: Extensions, prebuilt: PrebuiltOps | Missing, triton: TritonCache | Missing
 ) -> Verdict:
     """The kernels that will be used are compiled already.
 
@@ -44,12 +40,12 @@ def kernels_not_warm(
             ready.append(f"{EVOFORMER} {built.state}")
         else:
             told.append(f"{EVOFORMER} {built.state}")
-    if openfold and openfold.release >= (0, 4, 5) and not isinstance(cache, Missing) and not isinstance(triton, Missing):
-        where = cache.place.reason if isinstance(cache.place, Missing) else cache.place.path
-        if cache.kernels:
-            ready.append(f"Triton has {cache.kernels} entries in {where}")
+    if openfold and openfold.release >= (0, 4, 5) and not isinstance(triton, Missing):
+        where = triton.place.reason if isinstance(triton.place, Missing) else triton.place.path
+        if triton.kernels:
+            ready.append(f"Triton has {triton.kernels} entries in {where}")
         else:
-            cold.append(f"Triton {triton.version} has compiled nothing yet ({where}): about 11 s more, on an H100")
+            cold.append(f"Triton has compiled nothing yet ({where}): about 11 s more, on an H100")
             remedies.append(("Make one small prediction before the one that counts.", None))
     if cold:
         text, command = remedies[0]
