@@ -151,7 +151,7 @@ def test_extension_cache_foreign() -> None:
     assert judge("extension-cache-foreign", NONE).status is SKIPPED
     wrong = in_state(State.FOREIGN, "its GPU code is sm_90; none of it runs on 12.1")
     assert "mv -T" in command_of(judge("extension-cache-foreign", having(wrong)))
-    elsewhere = wrong._replace(rebuilds=True)
+    elsewhere = wrong._replace(mild=True)
     assert judge("extension-cache-foreign", having(elsewhere)).status is WARNING
     assert judge("extension-cache-foreign", having(elsewhere, wrong._replace(name="b"))).status is FAILED
 

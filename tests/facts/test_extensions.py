@@ -427,7 +427,7 @@ def test_a_library_for_another_processor_python_or_torch(lab: Lab) -> None:
     assert f"{lab.place}/other/torch is gone" in lab.state()[1]
     (lab.place / "other" / "torch").mkdir(parents=True)
     (found,) = lab.look().found
-    assert (found.state, found.rebuilds) == (State.FOREIGN, True)
+    assert (found.state, found.mild) == (State.FOREIGN, True)
 
 
 def test_a_torch_that_is_reached_through_a_link_is_the_same(lab: Lab) -> None:

@@ -24,7 +24,7 @@ def extension_cache_foreign(extensions: Extensions) -> Verdict:
     left = extensions.others(State.FOREIGN)
     if foreign:
         names = " and ".join(one.name for one in foreign)
-        level, end = (warn, "PyTorch will build it anew") if all(one.rebuilds for one in foreign) else (fail, "it does not fit")
+        level, end = (warn, "it may not fit, or be built anew") if all(one.mild for one in foreign) else (fail, "it does not fit")
         return level(
             f"{names} in {extensions.root.path} was built for something else than what is here today: {end}{left}",
             expected="builds of today's environment",

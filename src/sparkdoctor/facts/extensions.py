@@ -69,7 +69,7 @@ class Build(NamedTuple):
 class Extension(NamedTuple):
     """One directory of the cache.
 
-    `reasons` quote what made it the `state`; `rebuilds` says of a foreign one that PyTorch itself would notice. `holders` are
+    `reasons` quote what made it the `state`; a foreign one is `mild` where it need not fail. `holders` are
     the processes of its build, `cuda` the major release of the CUDA runtime that it wants.
     """
 
@@ -81,7 +81,7 @@ class Extension(NamedTuple):
     lock: FileStatus | None = None
     holders: tuple[Holder, ...] = ()
     cuda: int | None = None
-    rebuilds: bool = False
+    mild: bool = False
 
     @property
     def builder(self) -> Holder | None:
@@ -276,27 +276,36 @@ def _judged(machine: Machine, look: Look, today: Today, held: tuple[Holder, ...]
     if extension.builder or (held and (flocks or look.lock is None)):
         return extension._replace(state=State.BUILDING, reasons=working)
     if look.lock is not None and not flocks:
-        # It may have been let go since we first looked.
+        # It may have been let go since we first looked, and the build be whole now.
         if not held and isinstance(machine.stat(f"{look.path}/lock"), Missing):
+            inside = machine.entries(look.path)
+            look = look if isinstance(inside, Missing) else _look(machine, look.name, look.path, inside)
             return _judged(machine, look._replace(lock=None), today, held, flocks=flocks)
         return extension._replace(state=State.LOCKED, reasons=working)
     if look.damage or look.build is None or look.library is None:
         return extension._replace(state=State.DAMAGED, reasons=look.damage)
     cuda, code = _cuda_of(machine, look.build, look.library)
-    extension = extension._replace(cuda=cuda)
-    needed = (*_ninja_words(look.build.nvcc or ""), look.build.torch or "")
+    return _compared(machine, extension._replace(cuda=cuda), look, look.build, today, code)
+
+
+def _compared(
+    machine: Machine, extension: Extension, look: Look, build: Build, today: Today, code: tuple[Architecture, ...]
+) -> Extension:
+    """A complete extension against what there is today."""
+    needed = (*_ninja_words(build.nvcc or ""), build.torch or "")
     lost = tuple(path for path in needed if path.startswith("/") and isinstance(machine.stat(path), Missing))
-    real = machine.stat(look.build.torch) if look.build.torch else None
-    built_with = real.real if isinstance(real, FileStatus) else look.build.torch
-    found = mismatches(today, look.build.python, machine_of(look.head), cuda, code) + tuple(f"{path} is gone" for path in lost)
+    real = machine.stat(build.torch) if build.torch else None
+    built_with = real.real if isinstance(real, FileStatus) else build.torch
+    found = mismatches(today, build.python, machine_of(look.head), extension.cuda, code) + tuple(
+        f"{path} is gone" for path in lost
+    )
     if found:
         return extension._replace(state=State.FOREIGN, reasons=found)
     if built_with and built_with != today.torch:
         found = (f"it was compiled with the headers of {built_with}; today's PyTorch is {today.torch}",)
     elif today.installed and look.built and look.built < today.installed:
-        found = (f"it was built before this PyTorch ({today.version}) was installed: nothing would notice",)
-        return extension._replace(state=State.FOREIGN, reasons=found)
-    return extension._replace(state=State.FOREIGN, reasons=found, rebuilds=True) if found else extension
+        found = (f"it was built before this PyTorch ({today.version}) was installed, which ninja does not notice",)
+    return extension._replace(state=State.FOREIGN, reasons=found, mild=True) if found else extension
 
 
 def _cuda_of(machine: Machine, build: Build, library: str) -> tuple[int | None, tuple[Architecture, ...]]:
