@@ -703,9 +703,13 @@ def test_who_may_write(status: FileStatus, members: Any, words: str | None) -> N
 
 
 def access(lab: Lab) -> list[str]:
+    """What is open in the lab; who may write above it is not the lab's."""
     found = lab.machine().get(CacheAccess)
     assert isinstance(found, CacheAccess), found
-    return [f"{os.path.relpath(opening.path, os.path.realpath(lab.place))}: {opening.words}" for opening in found.openings]
+    place = os.path.realpath(lab.place)
+    return [
+        f"{os.path.relpath(one.path, place)}: {one.words}" for one in found.openings if f"{one.path}/".startswith(f"{place}/")
+    ]
 
 
 def test_everything_that_is_loaded_is_looked_at(lab: Lab) -> None:
