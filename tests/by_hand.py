@@ -9,6 +9,7 @@ from sparkdoctor.architecture import Architecture, Capability
 from sparkdoctor.facts import (
     ArchList,
     BuildSettings,
+    CacheAccess,
     Cgroup,
     Compilers,
     Compute,
@@ -18,28 +19,35 @@ from sparkdoctor.facts import (
     Disks,
     Driver,
     ExtensionBuild,
+    Extensions,
     Gpu,
     Identity,
     Limits,
     Memory,
+    Ninja,
     Nvcc,
     NvccCompile,
     Nvml,
+    PrebuiltOps,
     Pressure,
     Python,
     SharedMemory,
     System,
     Torch,
     Triton,
+    TritonCache,
     TritonCompile,
     TritonLaunch,
 )
 from sparkdoctor.facts.course import Course, Step
+from sparkdoctor.facts.extensions import Build, Extension, State
 from sparkdoctor.facts.gpu import Device
 from sparkdoctor.facts.limits import Limit, Volume
+from sparkdoctor.facts.places import Mount, Place
 from sparkdoctor.facts.ptxas import Ptxas
+from sparkdoctor.facts.python import Distribution
 from sparkdoctor.facts.triton import BLACKWELL, PLAIN, Tool
-from sparkdoctor.machine import Fact
+from sparkdoctor.machine import Fact, FileStatus
 from sparkdoctor.model import Broken, Missing, Status, Verdict
 from sparkdoctor.profiles import Profile
 from sparkdoctor.registry import Registry
@@ -88,6 +96,26 @@ BUILT: tuple[Shown, ...] = (
     ("build an extension", {}),
     ("call the extension", {}),
 )
+DISK = Mount("/", "ext4")
+HOME = FileStatus("directory", 4096, 0o755, "/home/user", True, True, True, 1000, 1000, 1_760_000_000)
+ROOT = "/home/user/.cache/torch_extensions/py312_cu130"
+EVOFORMER = Extension(
+    "evoformer_attn",
+    f"{ROOT}/evoformer_attn",
+    State.WHOLE,
+    build=Build(
+        "evoformer_attn.so", ("attention.o",), "/usr/local/cuda/bin/nvcc", ("/venv/torch/include", "/usr/include/python3.12")
+    ),
+    cuda=13,
+)
+
+
+def place(path: str, *, there: bool = True, mount: Mount | None = DISK, **changes: Any) -> Place:
+    """A directory in the user's home, or one that is not there yet."""
+    status = HOME._replace(real=path, **changes)
+    return Place(path, status if there else None, (("/home/user", HOME if there else HOME._replace(**changes)),), mount)
+
+
 HEALTHY: tuple[Fact, ...] = (
     System("aarch64", "6.17.0-1008-nvidia", 4096, 20, 20, "Ubuntu 24.04.4 LTS"),
     Identity("DGX Spark", "NVIDIA_DGX_Spark", "NVIDIA", "7.5.0"),
@@ -98,7 +126,15 @@ HEALTHY: tuple[Fact, ...] = (
         loaded="580.159.03", library="580.159.03", installed="580.159.03", firmware="580.159.03", cuda=(13, 0), mismatch=False
     ),
     Devices(("nvidia-uvm", "nvidia-uvm-tools", "nvidia0", "nvidiactl"), (), (), None),
-    Python("/venv/bin/python", "the active virtual environment", "3.12.3", "/usr/include/python3.12", True, {}, {}),
+    Python(
+        "/venv/bin/python",
+        "the active virtual environment",
+        "3.12.3",
+        "/usr/include/python3.12",
+        True,
+        {},
+        {"deepspeed": Distribution("0.18.7", "/x")},
+    ),
     Torch(
         "2.11.0+cu130",
         "/venv/torch",
@@ -131,6 +167,11 @@ HEALTHY: tuple[Fact, ...] = (
     TritonLaunch(course(*LAUNCHED)),
     ExtensionBuild(course(*BUILT)),
     NvccCompile(course(("compile for sm_121", {"bytes": 989240}))),
+    Ninja("/usr/bin/ninja", "1.11.1", None),
+    Extensions(place(ROOT), None, ROOT, (EVOFORMER,), uid=1000),
+    CacheAccess(place(ROOT), ()),
+    PrebuiltOps(()),
+    TritonCache(None, place("/home/user/.triton/cache"), 12),
 )
 ABSENT: dict[type[Fact], Missing] = {ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set")}
 DEFAULTS: dict[type, Any] = {type(fact): fact for fact in HEALTHY} | ABSENT

@@ -87,7 +87,8 @@ def test_a_fifo_with_a_writer_is_not_drunk_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "more"), [("read", ()), ("entries", ()), ("stat", ()), ("space", ()), ("head", (4,)), ("records", ("a", "b"))]
+    ("kind", "more"),
+    [("read", ()), ("entries", ()), ("stat", ()), ("space", ()), ("head", (4,)), ("records", ("a", "b")), ("gpu_code", ())],
 )
 def test_what_is_not_there_is_missing_and_not_broken(tmp_path: Path, kind: str, more: tuple[Any, ...]) -> None:
     for path in (tmp_path / "nowhere", Path(sys.executable) / "below-a-file"):
@@ -133,7 +134,12 @@ def test_stat_follows_links_and_says_what_we_may(tmp_path: Path) -> None:
         "readable": True,
         "writable": True,
         "executable": True,
+        "uid": os.getuid(),
+        "gid": path.stat().st_gid,
+        "mtime": int(path.stat().st_mtime),
     }
+    os.utime(path, (-5, -5))
+    assert ask("stat", str(path))["mtime"] == 0  # before 1970
     path.chmod(0o644)
     assert ask("stat", str(path))["executable"] is False
     assert ask("stat", str(tmp_path))["kind"] == "directory"
@@ -167,6 +173,73 @@ def test_variables_and_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert ask("which", "tool") is None
     script(tmp_path / "tool", "#!/bin/sh\n")
     assert ask("which", "tool") == str(tmp_path / "tool")
+
+
+# --- who is there
+
+
+def test_who_holds_something_below_a_directory(tmp_path: Path, witness: Witness) -> None:
+    (tmp_path / "build").mkdir()
+    (tmp_path / "building").mkdir()
+    (tmp_path / "link").symlink_to("build")
+    code = "import sys, time; file = open(sys.argv[1], 'w'); print(flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", code, str(tmp_path / "build" / "file")]
+    with (
+        subprocess.Popen(command, cwd=tmp_path / "build", stdout=subprocess.PIPE) as holder,
+        subprocess.Popen(["sleep", "60"], cwd=tmp_path / "building") as other,
+    ):
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        found = ask("holders", str(tmp_path / "link"))
+        holder.kill()
+        other.kill()
+    real = os.path.realpath(tmp_path / "build")
+    assert {(entry["pid"], entry["what"]) for entry in found["processes"]} == {(holder.pid, real), (holder.pid, f"{real}/file")}
+    assert found["processes"][0]["name"]
+    assert abs(found["now"] - time.time()) < 60
+    assert ask("holders", str(tmp_path))["processes"] == []
+    assert ask("holders", str(tmp_path / "nowhere"))["processes"] == []
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may look into every process")
+def test_processes_of_others_are_counted() -> None:
+    assert ask("holders", "/nowhere")["hidden"] > 0
+
+
+def test_members_of_a_group_are_counted_and_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "/etc/passwd": "root:x:0:0::/:\nme:x:1000:1000::/:\nann:x:1001:1001::/:\nbob:x:1002:1000::/:\n# nonsense\nx:x:y:1:\n",
+        "/etc/group": "root:x:0:\nme:x:1000:\nann:x:1001:ann,me,root\nusers:x:100:me,ann,bob,far\nnonsense\n",
+    }
+    files["/etc/passwd"] = files["/etc/passwd"].replace("x:x:y:1:\n", "")
+    monkeypatch.setattr(host, "_read", files.__getitem__)
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    assert [ask("members", gid) for gid in (0, 1000, 1001, 100)] == [0, 1, 1, 3]
+    assert ask("members", 7) == Missing("7 does not exist")
+
+
+# --- a stand-in for a build directory
+
+
+def test_ninja_writes_into_a_mirror_and_not_into_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "build"
+    (place / "sub").mkdir(parents=True)
+    for name in (".ninja_log", ".ninja_deps", "build.ninja", "op.so"):
+        (place / name).write_text(f"real {name}")
+    (place / "dangling").symlink_to("nowhere")
+    code = 'cd "$1"; cat .ninja_log op.so; ls -A; pwd; for f in .ninja_log .ninja_deps build.ninja; do echo x > $f; rm $f; done'
+    with nothing_written(tmp_path):
+        ran = ask("run", ["/bin/sh", "-c", code, "sh", "{mirror}"], {"mirror": str(place)})
+    assert ran["stderr"] == ""
+    seen, *names, where = ran["stdout"].split("\n")[:-1]
+    assert [seen, *names] == ["real .ninja_logreal op.so.ninja_deps", ".ninja_log", "build.ninja", "dangling", "op.so"]
+    assert not Path(where).exists()
+    assert sorted((path.name, path.read_text()) for path in place.iterdir() if path.is_file()) == [
+        (name, f"real {name}") for name in (".ninja_deps", ".ninja_log", "build.ninja", "op.so")
+    ]
+    monkeypatch.setattr(host, "MIRROR_LIMIT", 4)
+    assert isinstance(ask("run", ["/bin/true", "{mirror}"], {"mirror": str(place)}), Broken)
+    assert isinstance(ask("run", ["/bin/true", "{mirror}"], {"mirror": str(tmp_path / "nowhere")}), Missing)
 
 
 # --- records

@@ -15,12 +15,12 @@ import re
 import resource
 import shutil
 import stat
-import struct
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
-from sparkdoctor import process
+from sparkdoctor import elf, process
 from sparkdoctor.files import without_waiting
 from sparkdoctor.model import Broken, Missing
 
@@ -31,6 +31,9 @@ RECORD_LIMIT = 8192
 """Bytes of one record that `records` returns at most."""
 RECORDS_LIMIT = 64
 ENTRIES_LIMIT = 20_000
+HOLDERS_LIMIT = 256
+MIRROR_LIMIT = 64 << 20
+"""Bytes of a file that `mirror` copies at most."""
 _CHUNK = 1 << 20
 
 
@@ -76,6 +79,9 @@ class LocalHost:
             "records": _records,
             "head": _head,
             "digest": _digest,
+            "gpu_code": _gpu_code,
+            "holders": _holders,
+            "members": _members,
             "which": shutil.which,
             "limits": _limits,
             "self": self._self,
@@ -195,6 +201,9 @@ def _stat(path: str) -> dict[str, Any]:
         "kind": kind,
         "size": found.st_size,
         "mode": stat.S_IMODE(found.st_mode),
+        "uid": found.st_uid,
+        "gid": found.st_gid,
+        "mtime": max(0, int(found.st_mtime)),
         "real": _printable(os.path.realpath(path)),
         "readable": os.access(path, os.R_OK),
         "writable": os.access(path, os.W_OK),
@@ -220,7 +229,7 @@ def _records(path: str, needle: str, delimiter: str, section: str | None = None)
     found: dict[str, None] = {}
     with _open(path) as descriptor:
         size = os.fstat(descriptor).st_size
-        first, end = (_section(descriptor, section) if section else None) or (0, size)
+        first, end = (elf.section(descriptor, section) if section else None) or (0, size)
         end = min(end, size)
         offset = done = first
         while offset < end and len(found) < RECORDS_LIMIT:
@@ -244,22 +253,75 @@ def _records(path: str, needle: str, delimiter: str, section: str | None = None)
     return list(found)
 
 
-def _section(descriptor: int, name: str) -> tuple[int, int] | None:
-    """Where a section of a 64-bit little-endian ELF file begins and ends. Source: System V ABI, chapter 4."""
-    head = os.pread(descriptor, 64, 0)
-    if len(head) < 64 or head[:6] != b"\x7fELF\x02\x01":  # noqa: PLR2004
-        return None
-    table, (size, count, names) = struct.unpack_from("<Q", head, 40)[0], struct.unpack_from("<HHH", head, 58)
-    headers = os.pread(descriptor, min(size * count, _CHUNK), table)
-    if size != 64 or len(headers) < size * count or names >= count:  # noqa: PLR2004
-        return None
-    # Of each header: the name's offset, the section's offset and size.
-    sections = [struct.unpack_from("<I20xQQ", headers, number * size) for number in range(count)]
-    texts = os.pread(descriptor, min(sections[names][2], _CHUNK), sections[names][1])
-    for text, start, length in sections:
-        if texts[text : text + len(name) + 1] == name.encode() + b"\0":
-            return start, start + length
-    return None
+def _gpu_code(path: str) -> list[str]:
+    with _open(path) as descriptor:
+        return elf.gpu_code(descriptor)
+
+
+def _holders(directory: str) -> dict[str, Any]:
+    """Live processes that have a file below a directory open, or work in it; `hidden` counts those we may not look into.
+
+    `now` is the time of looking, in seconds of the epoch: a lock's age is told by it.
+    """
+    start = os.path.realpath(directory)
+    processes: list[dict[str, Any]] = []
+    hidden = 0
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            held = [os.readlink(f"/proc/{entry}/cwd")]
+            held += [os.readlink(f"/proc/{entry}/fd/{number}") for number in os.listdir(f"/proc/{entry}/fd")]
+        except PermissionError:
+            hidden += _is_program(entry)
+            continue
+        except OSError:  # it has ended, or closed that file, meanwhile
+            held = _still_held(entry)
+        below = dict.fromkeys(path for path in held if path == start or path.startswith(start + "/"))
+        processes += [{"pid": int(entry), "name": _name(entry), "what": _printable(path)} for path in below]
+    now = int(time.time())  # the clock of file times
+    return {"now": now, "processes": processes[:HOLDERS_LIMIT], "hidden": hidden}
+
+
+def _still_held(process: str) -> list[str]:
+    """What a process that changes under our eyes holds, one link at a time."""
+    found = []
+    with contextlib.suppress(OSError):
+        for name in ("cwd", *(f"fd/{number}" for number in os.listdir(f"/proc/{process}/fd"))):
+            with contextlib.suppress(OSError):
+                found.append(os.readlink(f"/proc/{process}/{name}"))
+    return found
+
+
+def _name(process: str) -> str:
+    with contextlib.suppress(OSError), open(f"/proc/{process}/comm", "rb") as file:
+        return file.read(64).decode("utf-8", "backslashreplace").strip()
+    return ""
+
+
+def _is_program(process: str) -> bool:
+    """Whether it is no thread of the kernel's: those have no command line."""
+    with contextlib.suppress(OSError), open(f"/proc/{process}/cmdline", "rb") as file:
+        return bool(file.read(1))
+    return False
+
+
+def _members(gid: int) -> int:
+    """How many users but ourselves and root are in a group, by /etc/group and /etc/passwd; names are nobody's business."""
+    mine = {0, os.getuid()}
+    users = {name: (int(uid), group) for name, uid, group in _columns("/etc/passwd", 0, 2, 3)}
+    listed = [members for group, members in _columns("/etc/group", 2, 3) if group == str(gid)]
+    if not listed:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    named = {users[name][0] if name in users else name for name in ",".join(listed).split(",") if name}
+    return len((named | {uid for uid, group in users.values() if group == str(gid)}) - mine)
+
+
+def _columns(path: str, *numbers: int) -> Iterator[tuple[str, ...]]:
+    for line in _read(path).splitlines():
+        fields = line.split(":")
+        if len(fields) > max(numbers):
+            yield tuple(fields[number] for number in numbers)
 
 
 def _digest(path: str) -> str:
@@ -282,6 +344,8 @@ def _limits() -> dict[str, list[int | None]]:
 def _run(argv: list[str], options: dict[str, Any], *, timeout: float) -> dict[str, Any]:
     """Run a command. Options: `input` (text that stands at `{input}` in argv), `scratch` (a TMPDIR of its own).
 
+    `mirror` is a directory of a build: a stand-in for it, in which ninja may write, stands at `{mirror}`.
+
     `{input}` and `{output}` are files in memory: a compiler can be asked without writing to any disk.
     """
     env = {**os.environ, "LC_ALL": "C"}
@@ -298,9 +362,31 @@ def _run(argv: list[str], options: dict[str, Any], *, timeout: float) -> dict[st
             os.write(descriptors[0], options["input"].encode())
         if options.get("scratch"):
             env["TMPDIR"] = stack.enter_context(_scratch())
-        filled = [re.sub(r"\{(input|output)\}", lambda match: places[match[1]], argument) for argument in argv]
+        if "mirror" in options:
+            places["mirror"] = stack.enter_context(_scratch())
+            _mirror(options["mirror"], places["mirror"])
+        filled = [
+            re.sub(r"\{(input|output|mirror)\}", lambda match: places.get(match[1], match[0]), argument) for argument in argv
+        ]
         ran = process.run(filled, timeout=timeout, env=env, pass_fds=descriptors)
     return {"code": ran.code, "stdout": ran.stdout, "stderr": ran.stderr}
+
+
+_WRITTEN_BY_NINJA = (".ninja_log", ".ninja_deps", "build.ninja")
+
+
+def _mirror(directory: str, place: str) -> None:
+    """Links to a build's files, and copies of those that ninja writes to: it deletes logs of another version even with -n."""
+    with os.scandir(directory) as entries:
+        for entry in itertools.islice(entries, ENTRIES_LIMIT):
+            if entry.name in _WRITTEN_BY_NINJA:
+                with _open(entry.path) as source, open(f"{place}/{entry.name}", "xb") as copy:
+                    if os.fstat(source).st_size > MIRROR_LIMIT:
+                        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+                    while chunk := os.read(source, _CHUNK):
+                        copy.write(chunk)
+            elif not entry.is_dir():
+                os.symlink(os.path.abspath(entry.path), f"{place}/{entry.name}")
 
 
 _serial = itertools.count()

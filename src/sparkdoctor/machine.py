@@ -59,7 +59,10 @@ class Unavailable(Exception):  # noqa: N818 (it carries a Missing, it is no erro
 
 
 class FileStatus(NamedTuple):
-    """What `stat` and `access` say of a path, for this process. `size` in bytes, `real` without symbolic links."""
+    """What `stat` and `access` say of a path, for this process. `size` in bytes, `real` without symbolic links.
+
+    Owner, group and `mtime` (seconds of the epoch) are None on tapes of before they were asked for.
+    """
 
     kind: str
     size: int
@@ -68,6 +71,28 @@ class FileStatus(NamedTuple):
     readable: bool
     writable: bool
     executable: bool
+    uid: int | None = None
+    gid: int | None = None
+    mtime: int | None = None
+
+
+class Holder(NamedTuple):
+    """A live process, and a path that it has open or works in."""
+
+    pid: int
+    name: str
+    what: str
+
+
+class Holders(NamedTuple):
+    """Who holds something below a directory, as seen at `now` (seconds of the epoch).
+
+    `hidden` processes of other users could not be looked into.
+    """
+
+    now: int
+    processes: tuple[Holder, ...]
+    hidden: int
 
 
 class Space(NamedTuple):
@@ -255,6 +280,22 @@ class Machine:
         """The SHA-256 of a file, in hexadecimal."""
         return cast("str | Missing", _or_missing(self._ask("digest", path), str))
 
+    def gpu_code(self, path: str) -> tuple[str, ...] | Missing:
+        """The GPU code in an ELF file, `sm_121` or `compute_121`; `Broken` where there is some that cannot be read."""
+        found = _or_missing(self._ask("gpu_code", path), list)
+        return found if isinstance(found, Missing) else tuple(map(str, found))
+
+    def holders(self, directory: str) -> Holders | Missing:
+        """Live processes that hold something below a directory."""
+        found = _or_missing(self._ask("holders", directory), dict)
+        if isinstance(found, Missing):
+            return found
+        return Holders(found["now"], tuple(Holder(**holder) for holder in found["processes"]), found["hidden"])
+
+    def members(self, gid: int) -> int | Missing:
+        """How many users but this one and root are in a group; `Missing` where /etc/group does not have it."""
+        return cast("int | Missing", _or_missing(self._ask("members", gid), int))
+
     def which(self, name: str) -> str | None:
         """Where PATH finds a command."""
         return cast("str | None", _typed(self._ask("which", name), str, optional=True))
@@ -267,13 +308,17 @@ class Machine:
         """What the examining process is: kernel, processors, interpreter, search path."""
         return cast("dict[str, Any]", _typed(self._ask("self"), dict))
 
-    def run(self, *argv: str, timeout: float = 5.0, text: str | None = None, scratch: bool = False) -> Ran | Missing:
+    def run(
+        self, *argv: str, timeout: float = 5.0, text: str | None = None, scratch: bool = False, mirror: str | None = None
+    ) -> Ran | Missing:
         """Run a command, never through a shell, with the locale C and no standard input.
 
         `{input}` in `argv` is a file in memory that holds `text`, `{output}` an empty one. `scratch` gives the command
-        a temporary directory of its own.
+        a temporary directory of its own. `{mirror}` is a stand-in for the build directory `mirror`, for ninja to look at.
         """
         options: dict[str, Any] = {}
+        if mirror is not None:
+            options["mirror"] = mirror
         if text is not None:
             options["input"] = text
         if scratch:

@@ -4,7 +4,7 @@ Its value names a package (every module in it is searched for checks) or a modul
 """
 
 from sparkdoctor.check import Check, check
-from sparkdoctor.machine import Fact, FileStatus, Machine, Space, Unavailable
+from sparkdoctor.machine import Fact, FileStatus, Holder, Holders, Machine, Space, Unavailable
 from sparkdoctor.model import Broken, Missing, Remedy, Status, Verdict, fail, ok, skip, warn
 from sparkdoctor.process import Ran
 
@@ -13,6 +13,8 @@ __all__ = [
     "Check",
     "Fact",
     "FileStatus",
+    "Holder",
+    "Holders",
     "Machine",
     "Missing",
     "Ran",

@@ -193,9 +193,11 @@ def _is_hex(answer: Any) -> bool:
     return isinstance(answer, str) and len(answer) % 2 == 0 and all(digit in "0123456789abcdef" for digit in answer)
 
 
-def _has(kinds: dict[str, Any]) -> Any:
+def _has(kinds: dict[str, Any], optional: dict[str, Any] | None = None) -> Any:
+    """Objects with these members; `optional` ones came later than the first tapes."""
+    known = kinds | (optional or {})
     return lambda answer: (
-        isinstance(answer, dict) and set(answer) == set(kinds) and all(kinds[name](answer[name]) for name in kinds)
+        isinstance(answer, dict) and set(kinds) <= set(answer) <= set(known) and all(known[name](answer[name]) for name in answer)
     )
 
 
@@ -218,6 +220,11 @@ def _is_limits(answer: Any) -> bool:
     )
 
 
+def _is_holders(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_holder, value))
+
+
+_is_holder = _has({"pid": _is_count, "name": _is_text, "what": _is_text})
 _is_ran = _has({"code": _is_code, "stdout": _is_text, "stderr": _is_text})
 _SHAPES: dict[str, Any] = {
     "env": _is_optional_text,
@@ -227,6 +234,9 @@ _SHAPES: dict[str, Any] = {
     "records": _is_texts,
     "head": _is_hex,
     "digest": _is_hex,
+    "gpu_code": _is_texts,
+    "holders": _has({"now": _is_count, "processes": _is_holders, "hidden": _is_count}),
+    "members": _is_count,
     "stat": _has(
         {
             "kind": _is_text,
@@ -236,7 +246,8 @@ _SHAPES: dict[str, Any] = {
             "readable": _is_flag,
             "writable": _is_flag,
             "executable": _is_flag,
-        }
+        },
+        optional=dict.fromkeys(("uid", "gid", "mtime"), _is_count),
     ),
     "space": _has({"total": _is_count, "free": _is_count, "device": _is_count}),
     "limits": _is_limits,

@@ -5,18 +5,24 @@ from typing import Any
 
 import pytest
 
-from by_hand import CHECKS, DEFAULTS, GONE, OLD, SPARK, but, command_of, triton
+from by_hand import CHECKS, DEFAULTS, EVOFORMER, GONE, OLD, SPARK, but, command_of, place, triton
 from sparkdoctor.facts import (
+    CacheAccess,
     CudaHome,
+    Extensions,
+    Ninja,
     Python,
     Torch,
     Triton,
 )
+from sparkdoctor.facts.cache_access import Opening
+from sparkdoctor.facts.extensions import State
 from sparkdoctor.facts.triton import BLACKWELL, PLAIN
 from sparkdoctor.model import Missing
 from sparkdoctor.profiles import Requirement
 
 EVIL = "/x y/$(touch pwned)';`id`"
+BAD = EVOFORMER._replace(path=EVIL)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +35,21 @@ EVIL = "/x y/$(touch pwned)';`id`"
         ("cuda-home-wrong", [but(CudaHome, variable="CUDA_HOME", home="/opt", on_path=f"{EVIL}/bin/nvcc")], {"nvcc": GONE}),
         ("triton-ptxas-path-ignored", [triton("3.5.1", PLAIN, OLD, knobs={BLACKWELL: EVIL})], {}),
         ("triton-ptxas-too-old", [triton("3.5.1", PLAIN, OLD), but(CudaHome, variable="CUDA_HOME", home=EVIL)], {}),
+        ("ninja-missing", [Ninja(Missing("PATH has no ninja"), "", f"{EVIL}/ninja")], {}),
+        ("extension-cache-locked", [but(Extensions, found=(BAD._replace(state=State.LOCKED),))], {}),
+        ("extension-cache-incomplete", [but(Extensions, found=(BAD._replace(state=State.DAMAGED),))], {}),
+        ("extension-cache-foreign", [but(Extensions, found=(BAD._replace(state=State.FOREIGN),))], {}),
+        (
+            "extension-cache-shared",
+            [but(Extensions, root=place(EVIL), variable=EVIL, found=(BAD, BAD._replace(name="b", cuda=12)))],
+            {},
+        ),
+        ("extension-cache-writable-by-others", [CacheAccess(place(EVIL), (Opening(EVIL, 0o777, "may be written"),))], {}),
+        (
+            "kernels-not-warm",
+            [but(Extensions, found=()), but(Python, path=EVIL, distributions=DEFAULTS[Python].distributions)],
+            {},
+        ),
     ],
 )
 def test_a_path_in_a_command_is_quoted(name: str, facts: list[Any], gone: dict[str, Missing]) -> None:

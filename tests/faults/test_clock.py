@@ -13,7 +13,8 @@ def test_durations_are_measured_on_a_clock_that_cannot_be_set() -> None:
     wall = re.compile(r"\btime\.(time|time_ns|localtime|gmtime|ctime|strftime)\(|\bdatetime\b|\bgetmtime\b")
     files = [*SOURCES.rglob("*.py")]
     assert files
-    assert not [f"{path}: {line}" for path in files for line in path.read_text().splitlines() if wall.search(line)]
+    lines = [f"{path.name}: {line}" for path in files for line in path.read_text().splitlines() if wall.search(line)]
+    assert lines == ["host.py:     now = int(time.time())  # the clock of file times"]
 
 
 CLOCK = """

@@ -89,6 +89,7 @@ def test_a_machine_that_cannot_be_written(busy: Env, tmp_path: Path) -> None:
         "cuda-newer-than-driver",
         "shm-too-small",
         "cuda-home-wrong",
+        "triton-cache-unwritable",
     }
 
 

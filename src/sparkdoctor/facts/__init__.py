@@ -2,26 +2,32 @@
 
 from sparkdoctor.facts.archlist import ArchList
 from sparkdoctor.facts.build import BuildSettings
+from sparkdoctor.facts.cache_access import CacheAccess
 from sparkdoctor.facts.cgroup import Cgroup
 from sparkdoctor.facts.compilers import Compilers
 from sparkdoctor.facts.container import Container
+from sparkdoctor.facts.deepspeed_ops import PrebuiltOps
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
+from sparkdoctor.facts.extensions import Extensions
 from sparkdoctor.facts.gpu import Gpu, target
 from sparkdoctor.facts.identity import Identity
 from sparkdoctor.facts.limits import Disks, Limits, SharedMemory
 from sparkdoctor.facts.memory import Memory, Pressure, gib
+from sparkdoctor.facts.ninja import Ninja
 from sparkdoctor.facts.nvcc import CudaHome, Nvcc
 from sparkdoctor.facts.nvml import Nvml
 from sparkdoctor.facts.python import Python
 from sparkdoctor.facts.system import System
 from sparkdoctor.facts.torch import Torch
 from sparkdoctor.facts.triton import Triton
+from sparkdoctor.facts.triton_cache import TritonCache
 from sparkdoctor.facts.work import Compute, ExtensionBuild, NvccCompile, TritonCompile, TritonLaunch
 
 __all__ = [
     "ArchList",
     "BuildSettings",
+    "CacheAccess",
     "Cgroup",
     "Compilers",
     "Compute",
@@ -31,19 +37,23 @@ __all__ = [
     "Disks",
     "Driver",
     "ExtensionBuild",
+    "Extensions",
     "Gpu",
     "Identity",
     "Limits",
     "Memory",
+    "Ninja",
     "Nvcc",
     "NvccCompile",
     "Nvml",
+    "PrebuiltOps",
     "Pressure",
     "Python",
     "SharedMemory",
     "System",
     "Torch",
     "Triton",
+    "TritonCache",
     "TritonCompile",
     "TritonLaunch",
     "gib",

@@ -35,7 +35,8 @@ class Python(Fact):
     """An interpreter as it describes itself, with nothing of the patient imported.
 
     `modules` maps the names in MODULES to the file that an import would load, or a reason why none would.
-    `distributions` are keyed by normalised name. `managed` is a system's own Python that pip may not install into.
+    `distributions` are keyed by normalised name. `managed` is a system's own Python that pip may not install into,
+    `abiflags` the `t` of a free-threaded one.
     """
 
     path: str
@@ -46,6 +47,7 @@ class Python(Fact):
     modules: Mapping[str, str | Missing]
     distributions: Mapping[str, Distribution]
     managed: bool = False
+    abiflags: str = ""
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
@@ -69,6 +71,7 @@ class Python(Fact):
             modules={name: _module(name, found, choice.path) for name, found in said["modules"].items()},
             distributions=_distributions(said["distributions"]),
             managed=said.get("managed") is True,
+            abiflags=str(said.get("abiflags", "")),
         )
 
     def distribution(self, *names: str) -> Distribution | None:

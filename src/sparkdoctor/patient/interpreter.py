@@ -117,6 +117,7 @@ def main():
     answer = {
         "executable": sys.executable,
         "version": "%d.%d.%d" % sys.version_info[:3],
+        "abiflags": getattr(sys, "abiflags", ""),
         "implementation": sys.implementation.name,
         "prefix": sys.prefix,
         "managed": sys.prefix == sys.base_prefix and os.path.exists(managed),

@@ -1,0 +1,42 @@
+"""Triton's cache."""
+
+from sparkdoctor.facts import TritonCache
+from sparkdoctor.plugin import Missing, Verdict, check, fail, ok
+
+
+@check
+def triton_cache_unwritable(cache: TritonCache) -> Verdict:
+    """Triton can write its cache.
+
+    Triton makes its cache when the first kernel is compiled, and stops with PermissionError, FileExistsError or OSError where
+    it cannot: a home directory that is read-only, or one that root made in a container that now runs as somebody else.
+
+    Sources:
+    - cache_knobs in triton/knobs.py, FileCacheManager in triton/runtime/cache.py: TRITON_CACHE_DIR, else TRITON_HOME, else ~
+    """
+    place = cache.place
+    name = cache.variable or "TRITON_CACHE_DIR"
+    command = (
+        "unset TRITON_CACHE_DIR" if cache.variable == "TRITON_CACHE_DIR" else "export TRITON_CACHE_DIR=/var/tmp/triton-$(id -u)"
+    )
+    remedy = f"Let ${name} lead to a directory that this user can write."
+    if isinstance(place, Missing):
+        return fail("Triton has no cache directory", observed=place.reason, remedy=remedy, command=command)
+    path, status = (place.path, place.status) if place.status else next(iter(place.above), (place.path, None))
+    if status and status.kind == "directory" and status.writable and status.executable:
+        return ok(f"{place.path} can be {'written' if place.status else 'made'}")
+    what = (
+        "is not there"
+        if status is None
+        else "is no directory"
+        if status.kind != "directory"
+        else "cannot be written by this user"
+    )
+    return fail(
+        f"Triton's cache {place.path} cannot be {'written' if place.status else 'made'}: {path} {what}",
+        expected="a directory that this user can write",
+        observed=f"{path} {what}",
+        evidence=(f"{path}: mode {status.mode:04o}, uid {status.uid}",) if status and status.uid is not None else (),
+        remedy=remedy,
+        command=command,
+    )
