@@ -2,9 +2,13 @@
 
 from sparkdoctor.facts.archlist import ArchList
 from sparkdoctor.facts.build import BuildSettings
+from sparkdoctor.facts.build_files import BuildFiles
 from sparkdoctor.facts.cgroup import Cgroup
 from sparkdoctor.facts.compilers import Compilers
 from sparkdoctor.facts.container import Container
+from sparkdoctor.facts.cutlass import Cutlass
+from sparkdoctor.facts.deepspeed import Deepspeed
+from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
 from sparkdoctor.facts.gpu import Gpu, target
@@ -20,11 +24,15 @@ from sparkdoctor.facts.triton import Triton
 
 __all__ = [
     "ArchList",
+    "BuildFiles",
     "BuildSettings",
     "Cgroup",
     "Compilers",
     "Container",
     "CudaHome",
+    "Cutlass",
+    "Deepspeed",
+    "DeepspeedBuilder",
     "Devices",
     "Disks",
     "Driver",

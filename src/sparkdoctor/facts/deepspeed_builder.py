@@ -1,0 +1,115 @@
+"""The flags that DeepSpeed's own builders make, asked in the patient's interpreter."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+from sparkdoctor.architecture import Capability
+from sparkdoctor.facts.course import Course, Step, follow
+from sparkdoctor.facts.deepspeed import FILTERING
+from sparkdoctor.facts.gpu import targets
+from sparkdoctor.facts.nvcc import CudaHome, Nvcc, dry_run, refusal
+from sparkdoctor.facts.python import Python
+from sparkdoctor.machine import Fact, Machine
+from sparkdoctor.model import Missing
+
+EVOFORMER = "evoformer_attn"
+FIRST_USE, AHEAD = "at first use", "ahead of time"
+_FILTERED = "no compute capabilities remaining after filtering"
+_SECONDS = 90.0
+
+
+class Flags(NamedTuple):
+    """The `-gencode` flags of evoformer_attn, whether bf16 is on in them, and the error in their place where there was one."""
+
+    flags: tuple[str, ...]
+    bf16: bool | None
+    trouble: str | None = None
+
+
+class DeepspeedBuilder(Fact):
+    """What the installed DeepSpeed would pass to nvcc for `capability`, with the user's own TORCH_CUDA_ARCH_LIST.
+
+    `first_use` is for a build in the running program, `ahead` for one by pip. `filtered` holds DeepSpeed's words about the
+    operators that it would not build at first use for want of an architecture, `refusals` nvcc's own words about each flag,
+    empty where it accepted; without an nvcc there are none.
+    """
+
+    deep = True
+
+    capability: Capability
+    course: Course
+    first_use: Flags
+    ahead: Flags
+    filtered: Mapping[str, str]
+    refusals: Mapping[str, str]
+
+    @property
+    def stopped(self) -> Step | None:
+        """The import that went wrong, where one did: nothing is known after that."""
+        return next(
+            (step for name in ("import torch", "import deepspeed") if (step := self.course.step(name)) and step.trouble), None
+        )
+
+    @property
+    def aio(self) -> bool | None:
+        """Whether DeepSpeed could link against libaio."""
+        found = self.course.learnt("AsyncIOBuilder.is_compatible").get("compatible")
+        return found if isinstance(found, bool) else None
+
+    @property
+    def cutlass(self) -> tuple[bool, str] | None:
+        """Whether CUTLASS is good enough for DeepSpeed, and its words where it is not; None where it was not asked."""
+        match self.course.step("EvoformerAttnBuilder.is_compatible"):
+            case Step(learnt={"compatible": bool(compatible), "said": list(said)}):
+                return compatible, "; ".join(map(str, said))
+            case Step(trouble=str(trouble)):
+                return False, trouble
+        return None
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Ask the builders for their flags and nvcc what it thinks of them."""
+        python = machine.need(Python)
+        for name in ("deepspeed", "torch"):
+            if isinstance(origin := python.modules[name], Missing):
+                return origin
+        capability = next(targets(machine), None)
+        if capability is None:
+            return Missing("neither the profile nor a GPU says for which architecture DeepSpeed would build")
+        home, nvcc = machine.need(CudaHome), machine.get(Nvcc)
+        release = "" if isinstance(nvcc, Missing) else "{}.{}".format(*nvcc.release)
+        worked = machine.work(python.path, "deepspeed_builder", str(capability), home.home or "", release, timeout=_SECONDS)
+        if isinstance(worked, Missing):
+            return worked
+        course = follow(worked)
+        first_use, ahead, filtered = understand(course)
+        refusals: dict[str, str] = {}
+        for flag in () if isinstance(nvcc, Missing) else dict.fromkeys((*first_use.flags, *ahead.flags)):
+            ran = dry_run(machine, nvcc.path, flag)
+            if not isinstance(ran, Missing):
+                refusals[flag] = refusal(ran)
+        return cls(capability, course, first_use, ahead, filtered, refusals)
+
+
+def understand(course: Course) -> tuple[Flags, Flags, Mapping[str, str]]:
+    """The flags at first use and ahead of time, and the operators that are filtered away at first use."""
+    filtered = {
+        name: step.trouble
+        for name in FILTERING
+        if (step := course.step(f"{name} {FIRST_USE}")) and step.trouble and _FILTERED in step.trouble
+    }
+    return _flags(course.step(f"{EVOFORMER} {FIRST_USE}")), _flags(course.step(f"{EVOFORMER} {AHEAD}")), filtered
+
+
+def _flags(step: Step | None) -> Flags:
+    if step is None:
+        return Flags((), None, "the builder was not reached")
+    given, bf16 = step.learnt.get("flags"), step.learnt.get("bf16")
+    # Sorted out by kind: `-gencode=arch=compute_121,code=sm_121`.
+    texts = (
+        tuple(text for text in given if isinstance(text, str) and re.match(r"-gencode=\S+$", text))
+        if isinstance(given, list)
+        else ()
+    )
+    return Flags(texts, bf16 if isinstance(bf16, bool) else None, step.trouble)
