@@ -115,12 +115,7 @@ class LocalHost:
                     self._watch(name, json.loads(line)["step"])
 
         with _scratch(roomy=True) as place:
-            env = {
-                **os.environ,
-                "LC_ALL": "C.UTF-8",
-                **{variable: f"{place}/{variable}" for variable in _CACHES},
-                "TMPDIR": place,
-            }
+            env = {**os.environ, "LC_ALL": "C.UTF-8", **{variable: f"{place}/{variable}" for variable in _CACHES}, "TMPDIR": place}
             try:
                 argv = [python, "-B", os.path.join(PATIENT, f"{name}.py"), *args]
                 worked = process.work(argv, timeout=timeout, env=env, hear=hear)

@@ -41,9 +41,7 @@ def command(ids: tuple[str, ...], ignore: tuple[str, ...], form: str, output: st
     """
     deep, verbose = options["deep"], options.pop("verbose")
     profile = load_profile(options["profile"])
-    machine = Machine(
-        _host(options["replay"], options["python"]), profile, timeout=seconds(options["timeout"], deep=deep), deep=deep
-    )
+    machine = Machine(_host(options["replay"], options["python"]), profile, timeout=seconds(options["timeout"], deep=deep), deep=deep)
     # What takes longest is begun first: plugins and the renderer are loaded while the answers come in.
     machine.start(doctor.HEADER)
     registry = Registry.load()

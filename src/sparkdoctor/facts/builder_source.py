@@ -154,10 +154,17 @@ def _evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return _value(inner, names)
         case ast.Compare(left=left, ops=[test], comparators=[right]) if type(test) in _COMPARISONS:
             return _COMPARISONS[type(test)](_value(left, names), _value(right, names))
-        case ast.Call(func=ast.Name(id="int"), args=[inner], keywords=[]):
-            return int(_value(inner, names))
-        case ast.Call(func=ast.Attribute(value=inner, attr=method), args=given, keywords=[]) if method in _METHODS:
-            return getattr(str, method)(_value(inner, names), *(_value(argument, names) for argument in given))
+        case ast.Call(func=function, args=given, keywords=[]):
+            return _call(function, [_value(argument, names) for argument in given], names)
         case ast.ListComp(elt=each, generators=[ast.comprehension(target=ast.Name(id=name), iter=items, ifs=[])]):
             return [_value(each, {**names, name: item}) for item in _value(items, names)]
+    raise _Unclear
+
+
+def _call(function: ast.expr, given: list[Any], names: Mapping[str, Any]) -> Any:
+    match function:
+        case ast.Name(id="int"):
+            return int(*given)
+        case ast.Attribute(value=inner, attr=method) if method in _METHODS:
+            return getattr(str, method)(_value(inner, names), *given)
     raise _Unclear

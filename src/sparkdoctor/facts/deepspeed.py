@@ -58,7 +58,7 @@ class Deepspeed(Fact):
     ours: bool = False
     accepted: Mapping[int, tuple[str, ...]] | None = None
     comparing: tuple[str, ...] = ()
-    settings: Mapping[str, str] = {}  # noqa: RUF012 (nobody changes a fact)
+    settings: Mapping[str, str] = {}
     asked: str | None = None
 
     @property

@@ -84,12 +84,14 @@ class DeepspeedBuilder(Fact):
             return worked
         course = follow(worked)
         first_use, ahead, filtered = understand(course)
-        refusals: dict[str, str] = {}
-        for flag in () if isinstance(nvcc, Missing) else dict.fromkeys((*first_use.flags, *ahead.flags)):
-            ran = dry_run(machine, nvcc.path, flag)
-            if not isinstance(ran, Missing):
-                refusals[flag] = refusal(ran)
+        flags = dict.fromkeys((*first_use.flags, *ahead.flags))
+        refusals = {} if isinstance(nvcc, Missing) else {flag: _refusal(machine, nvcc.path, flag) for flag in flags}
         return cls(capability, course, first_use, ahead, filtered, refusals)
+
+
+def _refusal(machine: Machine, nvcc: str, flag: str) -> str:
+    ran = dry_run(machine, nvcc, flag)
+    return ran.reason if isinstance(ran, Missing) else refusal(ran)
 
 
 def understand(course: Course) -> tuple[Flags, Flags, Mapping[str, str]]:

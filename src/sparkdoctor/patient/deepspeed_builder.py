@@ -9,7 +9,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
-from steps import attempt, learnt, main  # noqa: E402
+from steps import attempt, learnt, main
 
 LIST = "TORCH_CUDA_ARCH_LIST"
 EVOFORMER = ("evoformer_attn", "EvoformerAttnBuilder")
@@ -75,7 +75,6 @@ def cutlass(torch):
 
 def substitute(torch, capability, cuda_home, cuda):
     """Answer in the place of a GPU of this capability."""
-    major, minor = capability
     real = torch.cuda.get_arch_list()
 
     class Properties:
@@ -84,12 +83,16 @@ def substitute(torch, capability, cuda_home, cuda):
         multi_processor_count = 48
 
     Properties.major, Properties.minor = capability
-    torch.cuda.is_available = lambda: True
-    torch.cuda.device_count = lambda: 1
-    torch.cuda.current_device = lambda: 0
-    torch.cuda.get_device_capability = lambda device=None: capability
-    torch.cuda.get_device_properties = lambda device=None: Properties()
-    torch.cuda.get_arch_list = lambda: real or ["sm_%d%d" % (major, minor)]
+
+    def same(value):
+        return lambda *device, **named: value
+
+    torch.cuda.is_available = same(True)
+    torch.cuda.device_count = same(1)
+    torch.cuda.current_device = same(0)
+    torch.cuda.get_device_capability = same(capability)
+    torch.cuda.get_device_properties = same(Properties())
+    torch.cuda.get_arch_list = same(real or ["sm_%d%d" % capability])
     torch.version.cuda = torch.version.cuda or cuda or None
     extension = torch.utils.cpp_extension
     extension.CUDA_HOME = extension.CUDA_HOME or cuda_home or None
