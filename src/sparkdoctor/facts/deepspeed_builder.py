@@ -58,14 +58,14 @@ class DeepspeedBuilder(Fact):
         return found if isinstance(found, bool) else None
 
     @property
-    def cutlass(self) -> tuple[bool, str] | None:
-        """Whether CUTLASS is good enough for DeepSpeed, and its words where it is not; None where it was not asked."""
-        match self.course.step("EvoformerAttnBuilder.is_compatible"):
-            case Step(learnt={"compatible": bool(compatible), "said": list(said)}):
-                return compatible, "; ".join(map(str, said))
-            case Step(trouble=str(trouble)):
-                return False, trouble
-        return None
+    def cutlass(self) -> Step | None:
+        """DeepSpeed's own judgement of CUTLASS: `compatible`, what it `said`, and the `paths` that it would include."""
+        return self.course.step("EvoformerAttnBuilder.is_compatible")
+
+    @property
+    def mismatch(self) -> Step | None:
+        """DeepSpeed's own comparison of nvcc and PyTorch; None where it was not made."""
+        return self.course.step("assert_no_cuda_mismatch")
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:

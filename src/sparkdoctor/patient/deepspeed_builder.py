@@ -39,10 +39,6 @@ def work(capability, cuda_home, cuda):
         learnt(compatible=bool(builder("async_io", "AsyncIOBuilder").is_compatible(verbose=False)))
     with attempt("EvoformerAttnBuilder.is_compatible", vital=False):
         cutlass(torch)
-    with attempt("EvoformerAttnBuilder.include_paths", vital=False):
-        evoformer = builder(*EVOFORMER)
-        # As jit_load does: 0.18.5 and 0.18.6 stop here.
-        learnt(paths=[os.path.abspath(path) for path in evoformer.strip_empty_entries(evoformer.include_paths())])
     substitute(torch, tuple(int(part) for part in capability.split(".")), cuda_home, cuda)
     if built is not None:
         with attempt("assert_no_cuda_mismatch", vital=False):
@@ -68,7 +64,11 @@ def cutlass(torch):
     try:
         evoformer, said = builder(*EVOFORMER), []
         evoformer.warning = said.append
-        learnt(compatible=bool(evoformer.is_compatible(verbose=True)), said=[str(words) for words in said])
+        compatible = bool(evoformer.is_compatible(verbose=True))
+        learnt(compatible=compatible, said=[str(words) for words in said])
+        if compatible:
+            # As jit_load does: 0.18.5 and 0.18.6 stop here.
+            learnt(paths=[os.path.abspath(path) for path in evoformer.strip_empty_entries(evoformer.include_paths())])
     finally:
         torch.cuda.is_available = asked
 
@@ -85,9 +85,9 @@ def substitute(torch, capability, cuda_home, cuda):
     Properties.major, Properties.minor = capability
 
     def same(value):
-        return lambda *device, **named: value
+        return lambda *_, **__: value
 
-    torch.cuda.is_available = same(True)
+    torch.cuda.is_available = same(value=True)
     torch.cuda.device_count = same(1)
     torch.cuda.current_device = same(0)
     torch.cuda.get_device_capability = same(capability)
