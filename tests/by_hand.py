@@ -8,11 +8,15 @@ from sparkdoctor import profiles
 from sparkdoctor.architecture import Architecture, Capability
 from sparkdoctor.facts import (
     ArchList,
+    BuildFiles,
     BuildSettings,
     Cgroup,
     Compilers,
     Container,
     CudaHome,
+    Cutlass,
+    Deepspeed,
+    DeepspeedBuilder,
     Devices,
     Disks,
     Driver,
@@ -29,6 +33,8 @@ from sparkdoctor.facts import (
     Torch,
     Triton,
 )
+from sparkdoctor.facts.build_files import AIO, CUDA
+from sparkdoctor.facts.builder_source import Reading
 from sparkdoctor.facts.gpu import Device
 from sparkdoctor.facts.limits import Limit, Volume
 from sparkdoctor.facts.ptxas import Ptxas
@@ -85,8 +91,16 @@ HEALTHY: tuple[Fact, ...] = (
     SharedMemory(60 * GIB, 60 * GIB),
     Disks((Volume("/home/user", "caches and weights", 2000 * GIB),)),
     BuildSettings("8", 8, 1, "nvcc's default", 1),
+    Deepspeed(
+        "0.19.8", "/venv/deepspeed", {NUMBER: Reading("121", bf16=True)}, accepted={12: ("12.8", "12.9")}, comparing=("builder",)
+    ),
+    BuildFiles({name: f"/usr/include/{name}" for name in (*AIO, *CUDA)}, {}),
+    Cutlass("/opt/cutlass/include", "", None),
 )
-ABSENT: dict[type[Fact], Missing] = {ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set")}
+ABSENT: dict[type[Fact], Missing] = {
+    ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set"),
+    DeepspeedBuilder: Missing("read with --deep only"),
+}
 DEFAULTS: dict[type, Any] = {type(fact): fact for fact in HEALTHY} | ABSENT
 
 

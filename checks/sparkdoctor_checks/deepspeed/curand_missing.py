@@ -36,7 +36,7 @@ def curand_missing(deepspeed: Deepspeed, files: BuildFiles, home: CudaHome, pyth
         observed=f"not found: {', '.join(lacking)}",
         evidence=tuple(f"{name} is in {place}, where the linker does not look" for name, place in files.aside.items()),
         remedy="Show the linker the way." if only_aside else "Install the whole CUDA toolkit and point CUDA_HOME at it.",
-        command=f"export LIBRARY_PATH={quote(place)}${{LIBRARY_PATH:+:$LIBRARY_PATH}}"
+        command=f"export LIBRARY_PATH={quote(place)}:$LIBRARY_PATH"
         if only_aside
         else "sudo apt install cuda-toolkit-13-0 && export CUDA_HOME=/usr/local/cuda",
         needs_root=not only_aside,

@@ -59,7 +59,7 @@ def _conflicts(
     yield from _with_openfold3(deepspeed, python)
     in_use = evoformer_unused(python) is None
     if release in ((0, 18, 5), (0, 18, 6)) and deepspeed.settings.get(VARIABLE) != IGNORE:
-        text = "cannot build evoformer_attn: TypeError: object of type 'PosixPath' has no len()"
+        text = "cannot build evoformer_attn: it takes the length of a PosixPath (TypeError)"
         yield _Conflict(text, ">=0.18.7", failed=in_use)
     if isinstance(torch, Missing) or release_of(torch.version)[:2] < (2, 14):
         return
