@@ -137,7 +137,7 @@ def useful(verdict: Verdict) -> None:
     assert isinstance(verdict, Verdict)
     assert verdict.summary
     texts = [verdict.summary, verdict.expected or "x", verdict.observed or "x", *verdict.evidence]
-    assert [text for text in texts if re.search(r"<\w+ object|\(\)|, $|: $", text)] == []
+    assert [text for text in texts if re.search(r"<\w+ object|(?<!\w)\(\)|, $|: $", text)] == []
     assert [text for text in texts if re.search(r"\bNone\b", text) and not text.endswith("cuda = None")] == []
     if verdict.status in (OK, SKIPPED):
         assert verdict.remedy is None

@@ -187,7 +187,9 @@ def test_deepspeed_misparses_architecture_tells_what_helps() -> None:
         "nvcc refuses compute_60, compute_61, compute_70: export TORCH_CUDA_ARCH_LIST=12.1 before one"
     )
     wanted = judge(
-        name, deepspeed("0.19.8", SOUND, settings={"DS_BUILD_EVOFORMER_ATTN": "1"}), builder(NOW, DEFAULT, refused=refused)
+        "deepspeed-misparses-architecture",
+        deepspeed("0.19.8", SOUND, settings={"DS_BUILD_EVOFORMER_ATTN": "1"}),
+        builder(NOW, DEFAULT, refused=refused),
     )
     assert wanted.status is FAILED
     assert command_of(wanted) == "export TORCH_CUDA_ARCH_LIST=12.1"

@@ -17,7 +17,7 @@ EVOFORMER = "evoformer_attn"
 FIRST_USE, AHEAD = "at first use", "ahead of time"
 _FILTERED = "no compute capabilities remaining after filtering"
 _SECONDS = 90.0
-_ARCHITECTURE = re.compile(r"compute_(\d+)\d[af]?")
+_ARCHITECTURE = re.compile(r"compute_([2-9]|\d\d+)\d[af]?")
 _NO_BF16 = 7
 """The last major version without bf16."""
 
