@@ -217,7 +217,7 @@ OURS = (
         (OURS, True, "121+PTX", Status.OK, "makes compute_121 of 12.1"),
     ],
 )
-def test_a_patched_deepspeed(
+def test_a_patched_deepspeed(  # noqa: PLR0917 (a case has five columns)
     install: Install,
     examine: Examine,
     tmp_path: Path,
@@ -232,7 +232,7 @@ def test_a_patched_deepspeed(
     place = site / "deepspeed" / "ops" / "op_builder"
     edit(place / "builder.py", *changes)
     for name in FILTERING if operators else ():
-        edit(place / f"{name}.py", ("if int(cc[0]) >=", f"if int(cc.split('.')[0]) >="))
+        edit(place / "{name}.py", ("if int(cc[0]) >=", f"if int(cc.split('.')[0]) >="))
     machine = examine(site)
     verdicts = [verdict_of(one, "deepspeed-misparses-architecture") for one in (machine, examine(site, deep=False))]
     assert short(builder_of(machine).first_use) == made

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from posixpath import dirname
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 from sparkdoctor.facts.gpu import targets
@@ -22,20 +23,15 @@ FILTERING = (
     "transformer_inference",
 )
 """Operators with a `filter_ccs` of their own, by their files in op_builder."""
-SETTINGS = (
-    "CUTLASS_PATH",
-    "DS_SKIP_CUDA_CHECK",
-    "DS_BUILD_OPS",
-    *(
-        f"DS_BUILD_{name}"
-        for name in (
-            "AIO CUTLASS_OPS DEEP_COMPILE EVOFORMER_ATTN FP_QUANTIZER FUSED_ADAM FUSED_LAMB FUSED_LION GDS INFERENCE_CORE_OPS "
-            "PIN_MEMORY QUANTIZER RAGGED_DEVICE_OPS RAGGED_OPS RANDOM_LTD SPATIAL_INFERENCE STOCHASTIC_TRANSFORMER TRANSFORMER "
-            "TRANSFORMER_INFERENCE"
-        ).split()
-    ),
+AHEAD = tuple(
+    f"DS_BUILD_{name}"
+    for name in (
+        "OPS AIO CUTLASS_OPS DEEP_COMPILE EVOFORMER_ATTN FP_QUANTIZER FUSED_ADAM FUSED_LAMB FUSED_LION GDS INFERENCE_CORE_OPS "
+        "PIN_MEMORY QUANTIZER RAGGED_DEVICE_OPS RAGGED_OPS RANDOM_LTD SPATIAL_INFERENCE STOCHASTIC_TRANSFORMER TRANSFORMER "
+        "TRANSFORMER_INFERENCE"
+    ).split()
 )
-"""Variables that DeepSpeed's builders for CUDA read."""
+"""Variables that ask pip for CUDA operators ahead of time."""
 TWO_DIGITS = (0, 16, 4)
 """The first release that reads majors of two digits. Source: deepspeedai/DeepSpeed #6991."""
 MARK = "# sparkdoctor: two-digit major"
@@ -58,7 +54,7 @@ class Deepspeed(Fact):
     ours: bool = False
     accepted: Mapping[int, tuple[str, ...]] | None = None
     comparing: tuple[str, ...] = ()
-    settings: Mapping[str, str] = {}
+    settings: Mapping[str, str] = MappingProxyType({})
     asked: str | None = None
 
     @property
@@ -69,7 +65,9 @@ class Deepspeed(Fact):
     @property
     def builds_ahead(self) -> str | None:
         """The setting that asks for a build of CUDA operators ahead of time."""
-        return next((f"{name}={value}" for name, value in self.settings.items() if name in _AHEAD and value != "0"), None)
+        return next(
+            (f"{name}={value}" for name, value in self.settings.items() if name in AHEAD and value not in ("", "0")), None
+        )
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
@@ -90,7 +88,9 @@ class Deepspeed(Fact):
         }
         openfold3 = python.distribution("openfold3")
         asked = source.parts(f"{openfold3.path}/METADATA", "Requires-Dist: deepspeed", "\n") if openfold3 else ()
-        settings = {name: value for name in SETTINGS if (value := machine.env(name)) is not None}
+        settings = {
+            name: value for name in ("CUTLASS_PATH", "DS_SKIP_CUDA_CHECK", *AHEAD) if (value := machine.env(name)) is not None
+        }
         return cls(
             version=installed.version if installed else _version(source, root),
             root=root,
@@ -105,9 +105,6 @@ class Deepspeed(Fact):
             settings=settings,
             asked=asked[0].removeprefix("Requires-Dist:").strip() if asked else None,
         )
-
-
-_AHEAD = frozenset(name for name in SETTINGS if name.startswith("DS_BUILD_"))
 
 
 class _Source:
