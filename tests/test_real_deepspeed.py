@@ -44,8 +44,8 @@ FIRST_USE = {
     "0.19.8": ("121+PTX", "121+PTX", "120+PTX", "90;121+PTX", "'1a'", "'0f'"),
 }
 AHEAD = {
-    "0.15.4": (f"{OLD};80;86;90 –", "1. –", "1. –", "90;1. –", "1. –", "1. –"),
-    "0.16.3": (f"{OLD};80;86;90 –", "1. –", "1. –", "90;1. –", "1. –", "1. –"),
+    "0.15.4": (f"{OLD};80;86;90 –", "1. –", "1. –", "1.;90 –", "1. –", "1. –"),
+    "0.16.3": (f"{OLD};80;86;90 –", "1. –", "1. –", "1.;90 –", "1. –", "1. –"),
     "0.16.4": (f"{OLD} –", "121", "120", "90;121", "121a", "120f"),
     "0.17.6": (f"{OLD} –", "121", "120", "90;121", "121a", "120f"),
     "0.18.9": ("70 –", "121", "120", "90;121", "121a", "120f"),
@@ -141,9 +141,8 @@ def short(made: Flags | None) -> str:
         return literal if head == "ValueError: " else made.trouble
     pairs = [flag.removeprefix("-gencode=arch=compute_").split(",code=") for flag in made.flags]
     ptx = {number for number, code in pairs if code.startswith("compute_")}
-    numbers = [number for number, code in pairs if code.startswith("sm_")]
-    if made.codes != tuple(f"compute_{number}" for number in numbers):  # PyTorch sorts them as texts
-        numbers.sort(key=lambda number: (len(number), number))
+    # PyTorch sorts them as texts, DeepSpeed does not.
+    numbers = sorted((number for number, code in pairs if code.startswith("sm_")), key=lambda number: (len(number), number))
     texts = [number + ("+PTX" if number in ptx else "") for number in numbers]
     return ";".join(texts) + ("" if made.bf16 else " –")
 
@@ -232,7 +231,7 @@ def test_a_patched_deepspeed(  # noqa: PLR0917 (a case has five columns)
     place = site / "deepspeed" / "ops" / "op_builder"
     edit(place / "builder.py", *changes)
     for name in FILTERING if operators else ():
-        edit(place / "{name}.py", ("if int(cc[0]) >=", f"if int(cc.split('.')[0]) >="))
+        edit(place / f"{name}.py", ("if int(cc[0]) >=", "if int(cc.split('.')[0]) >="))
     machine = examine(site)
     verdicts = [verdict_of(one, "deepspeed-misparses-architecture") for one in (machine, examine(site, deep=False))]
     assert short(builder_of(machine).first_use) == made
