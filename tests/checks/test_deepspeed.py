@@ -355,6 +355,15 @@ def test_deepspeed_cutlass_missing_in_its_own_words() -> None:
     assert judge("deepspeed-cutlass-missing", builder(NOW, NOW, steps=(step,)), python(openfold3="0.3.1")).status is OK
     content = step._replace(learnt={"compatible": True, "said": []})
     assert judge("deepspeed-cutlass-missing", builder(NOW, NOW, steps=(content,))).status is OK
+    # It may have found what we did not, and from 0.19.1 on it has seen the headers.
+    found = step._replace(learnt={"compatible": True, "said": [], "paths": ["/somewhere/include"]})
+    nothing = Cutlass(None, "Unable to locate CUTLASS", None)
+    assert judge("deepspeed-cutlass-missing", nothing, builder(NOW, NOW, steps=(found,))).status is OK
+    assert judge("deepspeed-cutlass-missing", nothing, deepspeed("0.18.9"), builder(NOW, NOW, steps=(found,))).status is FAILED
+    crashed = step._replace(learnt={}, trouble="AttributeError: module 'cutlass' has no attribute '__version__'")
+    verdict = judge("deepspeed-cutlass-missing", builder(NOW, NOW, steps=(crashed,)))
+    assert verdict.status is FAILED
+    assert "AttributeError" in verdict.summary
 
 
 # --- deepspeed-cuda-mismatch

@@ -1,5 +1,7 @@
 """nvcc against the CUDA of PyTorch, as DeepSpeed compares them."""
 
+import re
+
 from sparkdoctor.facts import Deepspeed, DeepspeedBuilder, Nvcc, Torch
 from sparkdoctor.facts.ptxas import toolkit_release
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
@@ -16,8 +18,6 @@ def deepspeed_cuda_mismatch(deepspeed: Deepspeed, builder: DeepspeedBuilder | Mi
     Sources:
     - assert_no_cuda_mismatch and cuda_minor_mismatch_ok of the installed DeepSpeed; 0.15.4 to 0.19.8
     """
-    import re  # noqa: PLC0415 (where there is a DeepSpeed)
-
     if torch.cuda is None or not re.match(r"\d+\.\d+", torch.cuda):
         return skip("this PyTorch names no CUDA version to compare")
     theirs, ours = toolkit_release(torch.cuda), nvcc.release

@@ -1,6 +1,7 @@
 """CUTLASS for DeepSpeed."""
 
 from sparkdoctor.facts import Cutlass, Deepspeed, DeepspeedBuilder, Python
+from sparkdoctor.facts.course import Step
 from sparkdoctor.facts.cutlass import BINDINGS, DETECTED_SINCE, VALUES_SINCE, VARIABLE
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip
 
@@ -22,18 +23,16 @@ def deepspeed_cutlass_missing(
     """
     if isinstance(cutlass, Missing):
         return skip(cutlass.reason)
-    refusal = cutlass.refusal
-    evidence: tuple[str, ...] = ()
-    step = None if isinstance(builder, Missing) else builder.cutlass
-    said = step.learnt.get("said") if step else None
-    if step and step.learnt.get("compatible") is False:
-        # The real one knows better, but it does not see what OpenFold3 sets before it imports DeepSpeed.
-        words = tuple(str(text) for text in said) if isinstance(said, list) else ()
-        evidence = tuple(f"EvoformerAttnBuilder: {text}" for text in words)
-        refusal = refusal or ("" if cutlass.setting is None and python.distribution("openfold3") else " ".join(words[:1]))
+    words, paths = _said(builder)
+    # OpenFold3 sets CUTLASS_PATH before it imports DeepSpeed, which we do not.
+    alone = cutlass.setting is not None or python.distribution("openfold3") is None
+    refusal = cutlass.refusal or (words[0] if words and alone else "")
+    if paths and deepspeed.release >= DETECTED_SINCE:
+        refusal = ""  # it has seen the headers in them
+    evidence = tuple(f"EvoformerAttnBuilder: {text}" for text in words)
     if not refusal:
-        where = f"CUTLASS in {cutlass.headers}" if cutlass.headers else f"{VARIABLE}={cutlass.setting}"
-        return ok(where, observed=cutlass.headers, evidence=evidence)
+        place = cutlass.headers or ", ".join(paths)
+        return ok(f"CUTLASS in {place}", observed=place, evidence=evidence)
     if deepspeed.release >= DETECTED_SINCE:
         remedy, command = "Install the package that it finds by itself.", python.pip_install("nvidia-cutlass")
         if cutlass.setting:
@@ -54,3 +53,16 @@ def deepspeed_cutlass_missing(
         remedy=remedy,
         command=command,
     )
+
+
+def _said(builder: DeepspeedBuilder | Missing) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words in which DeepSpeed itself refuses what it finds, and the directories that it includes where it does not."""
+    match None if isinstance(builder, Missing) else builder.cutlass:
+        case Step(learnt={"compatible": False, "said": [*said]}):
+            return tuple(map(str, said)), ()
+        case Step(learnt={"compatible": True} as learnt):
+            paths = learnt.get("paths")
+            return (), tuple(map(str, paths)) if isinstance(paths, list) else ()
+        case Step(trouble=str(trouble)):
+            return (trouble,), ()
+    return (), ()
