@@ -38,7 +38,8 @@ def deepspeed_import_dies(  # noqa: PLR0913, PLR0917 (each has killed it)
     (`name 'BaseMuonWithAuxAdam' is not defined`); and 0.15.4 with Triton 3.2 where no driver is visible, as in `docker build`.
 
     Sources:
-    - DeepSpeed 0.15.4 to 0.19.8 imported under these conditions; deepspeedai/DeepSpeed #7028, #7452, #7648
+    - DeepSpeed 0.15.4 to 0.19.8, imported under these conditions
+    - deepspeedai/DeepSpeed #7028, #7452, #7648
     """
     upgrade = python.pip_install(f"--upgrade 'deepspeed{profile.deepspeed.fresh or ''}'")
     if not isinstance(builder, Missing):
