@@ -8,6 +8,7 @@ from sparkdoctor import profiles
 from sparkdoctor.architecture import Architecture, Capability
 from sparkdoctor.facts import (
     ArchList,
+    BuildFiles,
     BuildSettings,
     CacheAccess,
     Cgroup,
@@ -15,6 +16,9 @@ from sparkdoctor.facts import (
     Compute,
     Container,
     CudaHome,
+    Cutlass,
+    Deepspeed,
+    DeepspeedBuilder,
     Devices,
     Disks,
     Driver,
@@ -39,6 +43,8 @@ from sparkdoctor.facts import (
     TritonCompile,
     TritonLaunch,
 )
+from sparkdoctor.facts.build_files import AIO, CUDA
+from sparkdoctor.facts.builder_source import Reading
 from sparkdoctor.facts.course import Course, Step
 from sparkdoctor.facts.extensions import Build, Extension, State
 from sparkdoctor.facts.gpu import Device
@@ -172,8 +178,16 @@ HEALTHY: tuple[Fact, ...] = (
     CacheAccess(place(ROOT), ()),
     PrebuiltOps(()),
     TritonCache(None, place("/home/user/.triton/cache"), 12),
+    Deepspeed(
+        "0.19.8", "/venv/deepspeed", {NUMBER: Reading("121", bf16=True)}, accepted={12: ("12.8", "12.9")}, comparing=("builder",)
+    ),
+    BuildFiles({name: f"/usr/include/{name}" for name in (*AIO, *CUDA)}, {}),
+    Cutlass("/opt/cutlass/include", "", None),
 )
-ABSENT: dict[type[Fact], Missing] = {ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set")}
+ABSENT: dict[type[Fact], Missing] = {
+    ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set"),
+    DeepspeedBuilder: Missing("read with --deep only"),
+}
 DEFAULTS: dict[type, Any] = {type(fact): fact for fact in HEALTHY} | ABSENT
 
 
@@ -210,7 +224,7 @@ def useful(verdict: Verdict) -> None:
     assert isinstance(verdict, Verdict)
     assert verdict.summary
     texts = [verdict.summary, verdict.expected or "x", verdict.observed or "x", *verdict.evidence]
-    assert [text for text in texts if re.search(r"<\w+ object|\(\)|, $|: $", text)] == []
+    assert [text for text in texts if re.search(r"<\w+ object|(?<!\w)\(\)|, $|: $", text)] == []
     assert [text for text in texts if re.search(r"\bNone\b", text) and not text.endswith("cuda = None")] == []
     if verdict.status in (OK, SKIPPED):
         assert verdict.remedy is None

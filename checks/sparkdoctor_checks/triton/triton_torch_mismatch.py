@@ -1,7 +1,8 @@
 """Triton against PyTorch."""
 
 from sparkdoctor.facts import Python, System, Torch, Triton
-from sparkdoctor.plugin import Verdict, check, fail, ok, skip
+from sparkdoctor.facts.triton import triton_wanted
+from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip
 
 
 @check
@@ -15,29 +16,10 @@ def triton_torch_mismatch(torch: Torch, triton: Triton, python: Python, system: 
     - Requires-Dist of the installed PyTorch; 2.8 to 2.15 each name one release
     - DeepSpeed 0.18.3 to 0.19.7 with torch 2.6 and Triton 3.5.1, run
     """
-    if torch.triton is None:
-        return skip(f"PyTorch {torch.version} names no Triton release in its metadata")
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 (only where PyTorch names one)
-
-    try:
-        wanted = Requirement(torch.triton)
-    except InvalidRequirement:
-        return skip(f"PyTorch's requirement {torch.triton!r} cannot be read")
-    # The marker is judged for the machine that was examined, which need not be the one we run on.
-    place = {
-        "platform_machine": system.architecture,
-        "platform_system": "Linux",
-        "sys_platform": "linux",
-        "os_name": "posix",
-        "python_version": ".".join(python.version.split(".")[:2]),
-        "python_full_version": python.version,
-        "extra": "",
-    }
-    if wanted.marker and not wanted.marker.evaluate(place):
-        return skip(f"PyTorch {torch.version} asks for no Triton on {system.architecture}")
-    # A nightly names the local part too (pytorch-triton==3.5.0+gitbfeb0668).
-    spellings = (triton.version, triton.version.partition("+")[0])
-    if any(wanted.specifier.contains(version, prereleases=True) for version in spellings):
+    wanted = triton_wanted(torch, python, system)
+    if isinstance(wanted, Missing):
+        return skip(wanted.reason)
+    if triton.satisfies(wanted):
         return ok(f"Triton {triton.version} for PyTorch {torch.version}", expected=str(wanted.specifier), observed=triton.version)
     return fail(
         f"PyTorch {torch.version} asks for Triton {wanted.specifier}, installed is {triton.version}",

@@ -2,10 +2,14 @@
 
 from sparkdoctor.facts.archlist import ArchList
 from sparkdoctor.facts.build import BuildSettings
+from sparkdoctor.facts.build_files import BuildFiles
 from sparkdoctor.facts.cache_access import CacheAccess
 from sparkdoctor.facts.cgroup import Cgroup
 from sparkdoctor.facts.compilers import Compilers
 from sparkdoctor.facts.container import Container
+from sparkdoctor.facts.cutlass import Cutlass
+from sparkdoctor.facts.deepspeed import Deepspeed
+from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
 from sparkdoctor.facts.deepspeed_ops import PrebuiltOps
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
@@ -26,6 +30,7 @@ from sparkdoctor.facts.work import Compute, ExtensionBuild, NvccCompile, TritonC
 
 __all__ = [
     "ArchList",
+    "BuildFiles",
     "BuildSettings",
     "CacheAccess",
     "Cgroup",
@@ -33,6 +38,9 @@ __all__ = [
     "Compute",
     "Container",
     "CudaHome",
+    "Cutlass",
+    "Deepspeed",
+    "DeepspeedBuilder",
     "Devices",
     "Disks",
     "Driver",

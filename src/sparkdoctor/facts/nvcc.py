@@ -10,6 +10,7 @@ from sparkdoctor.facts import ptxas
 from sparkdoctor.facts.gpu import targets
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
+from sparkdoctor.process import Ran
 
 SOURCE = "__global__ void k(int *p) { *p = 1; }\n"
 REFUSAL = "Unsupported gpu architecture"
@@ -75,12 +76,10 @@ class Nvcc(Fact):
         plan = ""
         for capability in targets(machine):
             number = capability.number
-            code = f"-gencode=arch=compute_{number},code=sm_{number}"
-            # nvcc wants a temporary directory even for a dry run.
-            ran = machine.run(path, "--dryrun", code, "-x", "cu", "-c", "{input}", "-o", "{output}", text=SOURCE, scratch=True)
+            ran = dry_run(machine, path, f"-gencode=arch=compute_{number},code=sm_{number}")
             if isinstance(ran, Missing):
                 return ran
-            refusals[number] = "" if ran.code == 0 else ran.last_words or f"it {ran.ended}"
+            refusals[number] = refusal(ran)
             plan = plan or (ran.stderr if ran.code == 0 else "")
         version = planned_version(plan)
         if version is None:
@@ -99,6 +98,17 @@ def called(machine: Machine) -> str | Missing:
     home = machine.need(CudaHome).home
     missing = Missing("there is no nvcc: CUDA_HOME is not set, PATH has none and /usr/local/cuda does not exist")
     return machine.env("PYTORCH_NVCC") or (f"{home}/bin/nvcc" if home else missing)
+
+
+def dry_run(machine: Machine, path: str, flag: str) -> Ran | Missing:
+    """What an nvcc would do with one line of CUDA and this flag; nothing is compiled."""
+    # nvcc wants a temporary directory even for that.
+    return machine.run(path, "--dryrun", flag, "-x", "cu", "-c", "{input}", "-o", "{output}", text=SOURCE, scratch=True)
+
+
+def refusal(ran: Ran) -> str:
+    """The words with which a compiler refused; empty where it did not."""
+    return "" if ran.code == 0 else ran.last_words or f"it {ran.ended}"
 
 
 def toolkits(names: tuple[str, ...]) -> dict[tuple[int, int], str]:

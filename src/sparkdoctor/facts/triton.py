@@ -3,14 +3,19 @@
 import re
 from collections.abc import Mapping
 from posixpath import dirname
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from sparkdoctor.facts import ptxas
 from sparkdoctor.facts.elf import HEAD, machine_of
 from sparkdoctor.facts.gpu import targets
 from sparkdoctor.facts.python import Python, release_of
+from sparkdoctor.facts.system import System
+from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 PLAIN, BLACKWELL = "TRITON_PTXAS_PATH", "TRITON_PTXAS_BLACKWELL_PATH"
 UNSETTABLE = "TRITON_PTXAS-BLACKWELL_PATH"
@@ -70,6 +75,36 @@ class Triton(Fact):
     def release(self) -> tuple[int, ...]:
         """(3, 5, 1); empty where the version is unknown."""
         return release_of(self.version)
+
+    def satisfies(self, wanted: "Requirement") -> bool:
+        """Whether it is what a requirement asks for. A nightly names the local part too (pytorch-triton==3.5.0+gitbfeb0668)."""
+        spellings = (self.version, self.version.partition("+")[0])
+        return any(wanted.specifier.contains(version, prereleases=True) for version in spellings)
+
+
+def triton_wanted(torch: Torch, python: Python, system: System) -> "Requirement | Missing":
+    """The Triton that a PyTorch asks for on this machine, or why that is not known."""
+    if torch.triton is None:
+        return Missing(f"PyTorch {torch.version} names no Triton release in its metadata")
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 (only where PyTorch names one)
+
+    try:
+        wanted = Requirement(torch.triton)
+    except InvalidRequirement:
+        return Missing(f"PyTorch's requirement {torch.triton!r} cannot be read")
+    # The marker is judged for the machine that was examined, which need not be the one we run on.
+    place = {
+        "platform_machine": system.architecture,
+        "platform_system": "Linux",
+        "sys_platform": "linux",
+        "os_name": "posix",
+        "python_version": ".".join(python.version.split(".")[:2]),
+        "python_full_version": python.version,
+        "extra": "",
+    }
+    if wanted.marker and not wanted.marker.evaluate(place):
+        return Missing(f"PyTorch {torch.version} asks for no Triton on {system.architecture}")
+    return wanted
 
 
 def _take(
