@@ -126,7 +126,7 @@ def examine(machine: Machine, check: Check) -> Verdict:
     given: dict[str, Any] = {}
     for need in check.needs:
         value = _given(machine, need)
-        if isinstance(value, Untaped) or (isinstance(value, Missing) and not need.judges_absence):
+        if isinstance(value, Missing) and not _judged(need, value):
             status = Status.CRASHED if isinstance(value, Broken) else Status.SKIPPED
             return Verdict(status, value.reason)
         given[need.name] = value
@@ -153,6 +153,11 @@ def _sound(verdict: Verdict) -> bool:
         texts += [remedy.text, remedy.command or ""]
     lists = isinstance(evidence, tuple | list)
     return isinstance(status, Status) and lists and all(isinstance(text, str) for text in (*texts, *evidence))
+
+
+def _judged(need: Need, missing: Missing) -> bool:
+    """Whether the check judges this absence itself: what was not asked is not absent, but deep work may be left out."""
+    return need.judges_absence and (not isinstance(missing, Untaped) or (need.fact is not None and need.fact.deep))
 
 
 def _given(machine: Machine, need: Need) -> Any:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts.course import Course, Step, follow
 from sparkdoctor.facts.deepspeed import FILTERING
-from sparkdoctor.facts.gpu import targets
+from sparkdoctor.facts.gpu import for_target
 from sparkdoctor.facts.nvcc import REFUSAL, CudaHome, Nvcc, dry_run, refusal
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, Machine
@@ -97,9 +97,10 @@ class DeepspeedBuilder(Fact):
         for name in ("deepspeed", "torch"):
             if isinstance(origin := python.modules[name], Missing):
                 return origin
-        capability = next(targets(machine), None)
-        if capability is None:
-            return Missing("neither the profile nor a GPU says for which architecture DeepSpeed would build")
+        return for_target(machine, lambda capability: cls._ask(machine, python, capability))
+
+    @classmethod
+    def _ask(cls, machine: Machine, python: Python, capability: Capability) -> Self | Missing:
         home, nvcc = machine.need(CudaHome), machine.get(Nvcc)
         release = "" if isinstance(nvcc, Missing) else "{}.{}".format(*nvcc.release)
         worked = machine.work(python.path, "deepspeed_builder", str(capability), home.home or "", release, timeout=_SECONDS)

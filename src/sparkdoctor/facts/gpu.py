@@ -1,8 +1,9 @@
 """The GPUs that a program here can see."""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple, Self
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import NamedTuple, Self, TypeVar
 
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts.driver import Driver
@@ -12,6 +13,7 @@ from sparkdoctor.model import Broken, Missing
 from sparkdoctor.profiles import Profile
 
 _MOST = 32
+A = TypeVar("A")
 
 
 class Device(NamedTuple):
@@ -130,3 +132,9 @@ def targets(machine: Machine) -> Iterator[Capability]:
     gpu = machine.get(Gpu)
     if not isinstance(gpu, Missing):
         yield from (capability for capability in gpu.capabilities if capability != first)
+
+
+def for_target(machine: Machine, ask: Callable[[Capability], A]) -> A | Missing:
+    """What `ask` finds for the wanted capability; where a tape is made, the others are asked about too."""
+    found = [ask(capability) for capability in (targets(machine) if machine.thorough else islice(targets(machine), 1))]
+    return found[0] if found else Missing("neither the profile nor a GPU says which architecture is wanted")

@@ -1,11 +1,11 @@
 """What was really done: facts that put the patient to work, each in a child process that may crash or hang."""
 
-from collections.abc import Sequence
 from typing import ClassVar, Self
 
+from sparkdoctor.architecture import Capability
 from sparkdoctor.facts.course import Course, follow
-from sparkdoctor.facts.gpu import Gpu, targets
-from sparkdoctor.facts.nvcc import Nvcc, called
+from sparkdoctor.facts.gpu import Gpu, for_target
+from sparkdoctor.facts.nvcc import REFUSAL, Nvcc, called
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, Machine, Unavailable
 from sparkdoctor.model import Missing
@@ -31,13 +31,6 @@ class Work(Fact):
         if isinstance(worked, Missing):
             raise Unavailable(worked)
         return cls(course=follow(worked))
-
-    @classmethod
-    def of_each(cls, machine: Machine, numbers: Sequence[str], python: str, script: str, *args: str, timeout: float) -> Self:
-        """Run a worker for the first architecture; for a tape also for the others, which another profile may ask for."""
-        for number in numbers[1:] if machine.thorough else ():
-            machine.work(python, script, *args, number, timeout=timeout)
-        return cls.of(machine, python, script, *args, *numbers[:1], timeout=timeout)
 
 
 class Compute(Work):
@@ -68,8 +61,7 @@ class TritonCompile(Work):
         python = machine.need(Python)
         if isinstance(missing := python.modules["triton"], Missing):
             return missing
-        numbers = [str(capability.number) for capability in targets(machine)]
-        return cls.of_each(machine, numbers, python.path, "compile", timeout=COMPILE)
+        return for_target(machine, lambda wanted: cls.of(machine, python.path, "compile", str(wanted.number), timeout=COMPILE))
 
 
 class TritonLaunch(Work):
@@ -113,9 +105,14 @@ class NvccCompile(Work):
         path = called(machine)
         if isinstance(path, Missing):
             return path
-        nvcc = machine.get(Nvcc)
-        refusals = {} if isinstance(nvcc, Missing) else nvcc.refusals
-        numbers = [str(capability.number) for capability in targets(machine) if not refusals.get(capability.number)]
         if isinstance(machine.stat(path), Missing):
             return Missing(f"there is no nvcc: {path} does not exist")
-        return cls.of_each(machine, numbers, str(machine.itself()["executable"]), "toolkit", path, timeout=COMPILE)
+        return for_target(machine, lambda wanted: cls._ask(machine, path, wanted))
+
+    @classmethod
+    def _ask(cls, machine: Machine, path: str, wanted: Capability) -> Self | Missing:
+        nvcc = machine.get(Nvcc)
+        if not isinstance(nvcc, Missing) and REFUSAL in nvcc.refusals.get(wanted.number, ""):
+            return Missing(f"nvcc does not accept compute_{wanted.number}; see nvcc-lacks-architecture")
+        python = str(machine.itself()["executable"])
+        return cls.of(machine, python, "toolkit", path, str(wanted.number), timeout=COMPILE)
