@@ -34,8 +34,6 @@ def explain(check: Check, owner: str) -> str:
             "Sources:\n"
             + "\n".join(textwrap.fill(source, 80, initial_indent="  ", subsequent_indent="    ") for source in check.sources)
         )
-    parts.append(
-        f"Layer: {check.layer}. Plugin: {owner}. Facts: {facts or 'none'}. Fixes: none."
-        + (" Runs with --deep." if check.deep else "")
-    )
+    origin = f"Layer: {check.layer}. Plugin: {owner}. Facts: {facts or 'none'}. Fixes: none."
+    parts.append(textwrap.fill(origin + (" Runs with --deep." if check.deep else ""), 80))
     return "\n\n".join(parts) + "\n"
