@@ -17,7 +17,7 @@ EVOFORMER = "evoformer_attn"
 FIRST_USE, AHEAD = "at first use", "ahead of time"
 _FILTERED = "no compute capabilities remaining after filtering"
 _SECONDS = 90.0
-_ARCHITECTURE = re.compile(r"compute_([2-9]|\d\d+)\d[af]?")
+_ARCHITECTURE = r"compute_([2-9]|\d\d+)\d[af]?"
 _NO_BF16 = 7
 """The last major version without bf16."""
 
@@ -37,12 +37,12 @@ class Flags(NamedTuple):
     @property
     def nonsense(self) -> tuple[str, ...]:
         """Codes that no nvcc of any version could know: `compute_1.`."""
-        return tuple(code for code in self.codes if not _ARCHITECTURE.fullmatch(code))
+        return tuple(code for code in self.codes if not re.fullmatch(_ARCHITECTURE, code))
 
     @property
     def old(self) -> bool:
         """Whether an architecture without bf16 is asked for: what is left out then is left out rightly."""
-        majors = (match[1] for code in self.codes if (match := _ARCHITECTURE.fullmatch(code)))
+        majors = (match[1] for code in self.codes if (match := re.fullmatch(_ARCHITECTURE, code)))
         return any(int(major) <= _NO_BF16 for major in majors)
 
 
