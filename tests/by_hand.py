@@ -32,7 +32,6 @@ from sparkdoctor.facts import (
     Nvcc,
     NvccCompile,
     Nvml,
-    PrebuiltOps,
     Pressure,
     Python,
     SharedMemory,
@@ -176,7 +175,6 @@ HEALTHY: tuple[Fact, ...] = (
     Ninja("/usr/bin/ninja", "1.11.1", None),
     Extensions(place(ROOT), None, ROOT, (EVOFORMER,), uid=1000),
     CacheAccess(place(ROOT), ()),
-    PrebuiltOps(()),
     TritonCache(None, place("/home/user/.triton/cache"), 12),
     Deepspeed(
         "0.19.8", "/venv/deepspeed", {NUMBER: Reading("121", bf16=True)}, accepted={12: ("12.8", "12.9")}, comparing=("builder",)

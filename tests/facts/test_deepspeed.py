@@ -16,7 +16,7 @@ from sparkdoctor.facts import BuildFiles, Cutlass, Deepspeed, Python
 from sparkdoctor.facts.builder_source import Reading, parse_accepted, read
 from sparkdoctor.facts.course import Course, follow
 from sparkdoctor.facts.cutlass import BINDINGS, IGNORE
-from sparkdoctor.facts.deepspeed import FILTERING, MARK, evoformer_unused
+from sparkdoctor.facts.deepspeed import FILTERING, MARK, evoformer_unused, parse_prebuilt, parse_version
 from sparkdoctor.facts.deepspeed_builder import Flags, understand
 from sparkdoctor.facts.python import Distribution
 from sparkdoctor.model import Broken, Missing
@@ -338,7 +338,7 @@ def test_the_flags_that_a_builder_made() -> None:
     assert first.codes == first.nonsense == ("compute_1.",)
     assert not first.old
     assert ahead is not None
-    assert ahead.trouble == "ValueError: invalid literal for int() with base 10: '1a'"
+    assert ahead.trouble == "raised ValueError: invalid literal for int() with base 10: '1a'"
     assert list(filtered) == ["ragged_ops"]
     assert understand(Course(())) == (None, None, {})
 
@@ -449,3 +449,20 @@ def test_where_compilers_and_linkers_look() -> None:
     again = machine_of(host).get(BuildFiles)
     assert isinstance(again, BuildFiles)
     assert (again.found["libcurand.so"], again.aside) == ("/lp/libcurand.so", {})
+
+
+@pytest.mark.parametrize(
+    ("written", "version", "prebuilt"),
+    [
+        (
+            "version='0.17.0'\ngit_hash='x'\ninstalled_ops={'async_io': False, 'evoformer_attn': True}\n",
+            "0.17.0",
+            ("evoformer_attn",),
+        ),
+        ("version='0.15.4'\ninstalled_ops={}\n", "0.15.4", ()),
+        ("", "unknown", ()),
+        ("installed_ops={'a': True\n", "unknown", ()),
+    ],
+)
+def test_what_its_setup_has_written_down(written: str, version: str, prebuilt: tuple[str, ...]) -> None:
+    assert (parse_version(written), parse_prebuilt(written)) == (version, prebuilt)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from sparkdoctor import elf
 from sparkdoctor.architecture import Architecture, Capability
-from sparkdoctor.facts import CacheAccess, Extensions, Ninja, PrebuiltOps, TritonCache, extensions
+from sparkdoctor.facts import CacheAccess, Extensions, Ninja, TritonCache, extensions
 from sparkdoctor.facts.cache_access import _opening
-from sparkdoctor.facts.deepspeed_ops import parse as parse_ops
+from sparkdoctor.facts.deepspeed import parse_prebuilt as parse_ops
 from sparkdoctor.facts.elf import size_stated
 from sparkdoctor.facts.extensions import (
     Build,
@@ -789,12 +789,3 @@ def test_triton_s_cache(version: str, env: dict[str, str], variable: str | None,
         assert not isinstance(found.place, Missing)
         assert found.place.path == path
         assert found.kernels == (2 if path.startswith("/h") else 0)
-
-
-def test_operators_that_came_built() -> None:
-    said = {"version": "3.12.3", "include": "/i", "distributions": [], "modules": {"deepspeed": {"origin": "/d/__init__.py"}}}
-    ran = {"code": 0, "stdout": f"sparkdoctor-interpreter:{json.dumps(said)}", "stderr": ""}
-    answers = {"script /p": ran, "self": {"path": [], "patient_python": "/p"}}
-    files = {"/d/git_version_info_installed.py": "installed_ops={'evoformer_attn': True}\n"}
-    assert machine_of(Paper(files, answers=answers)).get(PrebuiltOps) == PrebuiltOps(("evoformer_attn",))
-    assert machine_of(Paper({}, answers=answers)).get(PrebuiltOps) == PrebuiltOps(())

@@ -1,6 +1,7 @@
 """What the first use will have to wait for."""
 
-from sparkdoctor.facts import Extensions, PrebuiltOps, Python, TritonCache
+from sparkdoctor.facts import Deepspeed, Extensions, Python, TritonCache
+from sparkdoctor.facts.deepspeed import evoformer_unused
 from sparkdoctor.facts.extensions import State
 from sparkdoctor.plugin import Missing, Verdict, check, ok, skip, warn
 
@@ -9,7 +10,7 @@ EVOFORMER = "evoformer_attn"
 
 @check
 def kernels_not_warm(
-    python: Python, extensions: Extensions, prebuilt: PrebuiltOps | Missing, triton: TritonCache | Missing
+    python: Python, extensions: Extensions, deepspeed: Deepspeed | Missing, triton: TritonCache | Missing
 ) -> Verdict:
     """The kernels that will be used are compiled already.
 
@@ -21,14 +22,13 @@ def kernels_not_warm(
     - OpenFold3 0.3.0 to 0.5.0, its default kernels; measured on an H100, docs/sources.md
     """
     openfold = python.distribution("openfold3")
-    deepspeed = python.distribution("deepspeed")
     cold: list[str] = []
     ready: list[str] = []
     told: list[str] = []
     remedies: list[tuple[str, str | None]] = []
-    if deepspeed and (openfold is None or (0,) < openfold.release < (0, 4, 3)):
+    if not isinstance(deepspeed, Missing) and evoformer_unused(python) is None:
         built = extensions.named(EVOFORMER)
-        if not isinstance(prebuilt, Missing) and EVOFORMER in prebuilt.names:
+        if EVOFORMER in deepspeed.prebuilt:
             ready.append(f"{EVOFORMER} was built when DeepSpeed {deepspeed.version} was installed")
         elif built is None:
             from shlex import quote  # noqa: PLC0415

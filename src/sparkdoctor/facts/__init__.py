@@ -10,7 +10,6 @@ from sparkdoctor.facts.container import Container
 from sparkdoctor.facts.cutlass import Cutlass
 from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
-from sparkdoctor.facts.deepspeed_ops import PrebuiltOps
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
 from sparkdoctor.facts.extensions import Extensions
@@ -54,7 +53,6 @@ __all__ = [
     "Nvcc",
     "NvccCompile",
     "Nvml",
-    "PrebuiltOps",
     "Pressure",
     "Python",
     "SharedMemory",

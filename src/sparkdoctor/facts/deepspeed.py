@@ -44,7 +44,8 @@ class Deepspeed(Fact):
     `readings` tell by architecture number (121) what its builder makes of that; `pristine` whether builder.py is as it was
     installed (None where that is not known, or there was no reason to ask) and `ours` whether our patch is in it. `accepted`
     is its table of CUDA versions that may be mixed, by major; `comparing` names its functions that compare nvcc's version
-    with PyTorch's. `settings` are the variables for it that are set, `asked` what OpenFold3's metadata requires of it.
+    with PyTorch's. `settings` are the variables for it that are set, `asked` what OpenFold3's metadata requires of it,
+    `prebuilt` its operators that were compiled when it was installed.
     """
 
     version: str
@@ -56,6 +57,7 @@ class Deepspeed(Fact):
     comparing: tuple[str, ...] = ()
     settings: Mapping[str, str] = MappingProxyType({})
     asked: str | None = None
+    prebuilt: tuple[str, ...] = ()
 
     @property
     def release(self) -> tuple[int, ...]:
@@ -88,11 +90,13 @@ class Deepspeed(Fact):
         }
         openfold3 = python.distribution("openfold3")
         asked = source.parts(f"{openfold3.path}/METADATA", "Requires-Dist: deepspeed", "\n") if openfold3 else ()
+        written = machine.read(f"{root}/git_version_info_installed.py")
+        said = "" if isinstance(written, Missing) else written
         settings = {
             name: value for name in ("CUTLASS_PATH", "DS_SKIP_CUDA_CHECK", *AHEAD) if (value := machine.env(name)) is not None
         }
         return cls(
-            version=installed.version if installed else _version(source, root),
+            version=installed.version if installed else parse_version(said),
             root=root,
             readings=readings,
             pristine=_pristine(machine, root, installed.path) if installed and _patchable(installed.release, readings) else None,
@@ -104,6 +108,7 @@ class Deepspeed(Fact):
             ),
             settings=settings,
             asked=asked[0].removeprefix("Requires-Dist:").strip() if asked else None,
+            prebuilt=parse_prebuilt(said),
         )
 
 
@@ -124,11 +129,16 @@ class _Source:
         return next((text for text in found if text.startswith(name)), "")
 
 
-def _version(source: _Source, root: str) -> str:
-    """For a DeepSpeed without metadata: what its setup.py has written down."""
-    said = "\n".join(source.parts(f"{root}/git_version_info_installed.py", "version=", "\n"))
-    found = re.search(r"^version='([^']+)'", said, re.MULTILINE)
+def parse_version(written: str) -> str:
+    """The version in git_version_info_installed.py, for a DeepSpeed without metadata."""
+    found = re.search(r"^version='([^']+)'", written, re.MULTILINE)
     return found[1] if found else "unknown"
+
+
+def parse_prebuilt(written: str) -> tuple[str, ...]:
+    """The operators with True in its line `installed_ops={'async_io': False, …}`."""
+    table = re.search(r"^installed_ops\s*=\s*\{([^}\n]*)\}", written, re.MULTILINE)
+    return tuple(re.findall(r"['\"](\w+)['\"]\s*:\s*True", table[1])) if table else ()
 
 
 def _patchable(release: tuple[int, ...], readings: Mapping[int, "Reading"]) -> bool:
