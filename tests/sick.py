@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from standins.hosts import script
+from standins.hosts import nothing_written, script
 
 COMMAND = str(Path(sys.executable).with_name("sparkdoctor"))
 ROOT = Path(__file__).parents[1]
@@ -91,6 +91,28 @@ def statuses(document: dict[str, Any]) -> dict[str, str]:
 def told(document: dict[str, Any]) -> str:
     """All that a report says in words."""
     return json.dumps([document["results"], document["python"], document["machine"]], ensure_ascii=False)
+
+
+def deep(env: Env, place: Path, *ids: str, seconds: float = 5.0, **options: Any) -> dict[str, Any]:
+    """A deep check of the environment in `place`/venv, with leave to dump core; the document, and nothing of it is left."""
+    for name in ("tmp", "work"):
+        (place / name).mkdir(exist_ok=True)
+    python = str(place / "venv" / "bin" / "python")
+    options = {"prefix": ("/bin/sh", "-c", 'ulimit -c unlimited; exec "$0" "$@"'), "cwd": place / "work", **options}
+    with nothing_written(*(place / name for name in ("tmp", "work", "home", "venv"))):
+        started = time.monotonic()
+        args = ("--deep", "--python", python, "--format", "json", "--timeout", str(seconds), *ids)
+        process = start({"TMPDIR": str(place / "tmp"), **env}, "check", *args, **options)
+        ended = in_contract(end(process, started))
+    assert ended.seconds < seconds + SLACK
+    assert left_in_shm(process.pid) == []
+    assert ended.document["deep"] is True
+    return ended.document
+
+
+def result(document: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(result for result in document["results"] if result["id"] == name)
+    return found
 
 
 def patient(root: Path, init: str = "", version: bytes | None = VERSION_PY.encode()) -> Path:

@@ -9,7 +9,6 @@ import contextlib
 import errno
 import importlib.util
 import itertools
-import json
 import os
 import re
 import resource
@@ -111,14 +110,15 @@ class LocalHost:
             *lines, rest = heard.split(b"\n")
             heard[:] = rest
             for line in lines:
-                if self._watch and line.startswith(b'{"step": '):
-                    self._watch(name, json.loads(line)["step"])
+                if self._watch and (step := _STEP.match(line)):
+                    self._watch(name, step[1].decode())
 
         with _scratch(roomy=True) as place:
             caches = {variable: f"{place}/{variable}" for variable in _CACHES}
             env = {**os.environ, "LC_ALL": "C.UTF-8", **caches, "TMPDIR": place, "SPARKDOCTOR_PYNVML": _pynvml() or ""}
             try:
-                argv = [python, "-B", os.path.join(PATIENT, f"{name}.py"), *args]
+                alone = ("-I", "-S") if name in _ALONE else ()
+                argv = [python, *alone, "-B", os.path.join(PATIENT, f"{name}.py"), *args]
                 worked = process.work(argv, timeout=timeout, env=env, hear=hear)
             finally:
                 if self._watch:
@@ -303,6 +303,10 @@ def _run(argv: list[str], options: dict[str, Any], *, timeout: float) -> dict[st
     return {"code": ran.code, "stdout": ran.stdout, "stderr": ran.stderr}
 
 
+_STEP = re.compile(rb'\{"step": "([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"')
+"""The beginning of a step in a worker's report; the patient's packages may have written there too."""
+_ALONE = ("toolkit",)
+"""Scripts that need no package of the interpreter that runs them: what that loads at its start is not examined."""
 _serial = itertools.count()
 _scratches: set[str] = set()
 """Directories to remove, whatever ends us: the threads that made them may not come to it."""

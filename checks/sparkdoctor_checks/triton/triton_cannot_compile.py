@@ -41,15 +41,16 @@ def triton_cannot_compile(
         return skip("neither the profile nor a GPU says which architecture is wanted")
     if isinstance(launched, Missing):
         return ok(f"{whose} compiles for {done}; nothing was launched: {launched.reason}")
-    trouble, error = launched.course.trouble, launched.course.learnt("launch a Triton kernel").get("error")
+    trouble, error = launched.course.trouble, launched.course.number("launch a Triton kernel", "error")
     if trouble and trouble.name in ("import torch", "torch.cuda.init"):
         return ok(f"{whose} compiles for {done}; nothing was launched: PyTorch reaches no GPU")
     if trouble or error is None or error > TOLERANCE:
-        wrong = trouble.words if trouble else f"a kernel computes wrong: relative error {error}"
+        amount = "numbers that are not finite" if error is None else f"relative error {error:.2g}"
+        wrong = trouble.words if trouble else f"a kernel computes wrong: {amount}"
         return fail(
             f"{whose}: {wrong}",
             expected="the result of the CPU",
-            observed=str(trouble.trouble).partition(":")[0] if trouble else f"relative error {error}",
+            observed=str(trouble.trouble).partition(":")[0] if trouble else amount,
             evidence=launched.course.evidence,
             remedy="Install a PyTorch and its Triton anew, once compiler-missing and python-headers-missing pass.",
             command=fresh,
