@@ -1,24 +1,10 @@
 """The installed command among faults: packages that crash, hang, shout, hide and fight while they are imported."""
 
-import os
-import signal
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sick import IMPORTED, Env, deep, patient, result, statuses, told
-from standins.hosts import Witness
-
-WORKS = """
-from torch.version import __version__
-class version:
-    cuda = None
-class cuda:
-    is_available = staticmethod(lambda: False)
-"""
-"""A PyTorch without CUDA, as far as it is asked."""
+from sick import IMPORTED, LEFT, WORKS, Env, check, deep, hidden, patient, result, statuses
 
 FAULTS = {
     # How it ends.
@@ -39,7 +25,6 @@ FAULTS = {
     ),
     "is no Python": ("import", "raised SyntaxError: invalid syntax"),
     "has no version": ("", "raised AttributeError: module 'torch' has no attribute '__version__'"),
-    "recurses": ("import sys\nsys.setrecursionlimit(10**9)\ndef f():\n    f()\nf()", "import torch"),
     # What it prints.
     "prints 100 MB": ("for _ in range(100): os.write(1, b'x' * 1000000)", "printed more than 1 MiB and was ended"),
     "prints 100 MB to stderr": ("for _ in range(100): os.write(2, b'x\\n' * 500000)", "printed more than 1 MiB and was ended"),
@@ -48,8 +33,10 @@ FAULTS = {
         "printed more than 1 MiB and was ended",
     ),
     "forges a good end and dies": (
-        "line = b'{\"step\": 1}\\n{\"learnt\": 7}\\n\\xff\\0\\n{\"step\": \"\\n[[[\\n{\"done\": true, \"at\": 0.5}\\n'\n"
-        "for number in range(3, 256):\n    try: os.write(number, line)\n    except OSError: pass\nos.abort()",
+        (
+            'line = b\'{"step": 1}\\n{"learnt": 7}\\n\\xff\\0\\n{"step": "\\n[[[\\n{"done": true, "at": 0.5}\\n\'\n'
+            "for number in range(3, 256):\n    try: os.write(number, line)\n    except OSError: pass\nos.abort()"
+        ),
         "import torch was killed by SIGABRT",
     ),
     # What it does to its surroundings.
@@ -59,14 +46,18 @@ FAULTS = {
         "import torch exited with status 1",
     ),
     "forbids descriptors": (
-        "import resource\nfor name in ('NOFILE', 'FSIZE', 'CORE', 'CPU'):\n"
-        "    limit = getattr(resource, 'RLIMIT_' + name)\n"
-        "    resource.setrlimit(limit, (1 if name == 'CPU' else 0, resource.getrlimit(limit)[1]))\nwhile True: pass",
+        (
+            "import resource\nfor name in ('NOFILE', 'FSIZE', 'CORE', 'CPU'):\n"
+            "    limit = getattr(resource, 'RLIMIT_' + name)\n"
+            "    resource.setrlimit(limit, (1 if name == 'CPU' else 0, resource.getrlimit(limit)[1]))\nwhile True: pass"
+        ),
         "was killed by SIGXCPU",
     ),
     "wants a core file": (
-        "import resource\nhard = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
-        "resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))\nos.abort()",
+        (
+            "import resource\nhard = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
+            "resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))\nos.abort()"
+        ),
         "was killed by SIGABRT",
     ),
 }
@@ -91,45 +82,8 @@ HARMLESS = {
     "deletes where it works": "os.mkdir('gone')\nos.chdir('gone')\nos.rmdir('../gone')\n" + WORKS,
     "clears its environment": "os.environ.clear()\n" + WORKS,
     "has another mask": "os.umask(0o777)\nopen(os.environ['TMPDIR'] + '/file', 'w').close()\n" + WORKS,
-    "has no streams": "import sys\nsys.stdout = sys.stderr = sys.stdin = None\n" + WORKS,
     "forks and both come back": "if os.fork() == 0: os.environ['TMPDIR'] = '/nowhere'\n" + WORKS,
 }
-BACKGROUND = "\n    import time\n    open({pids!r}, 'a').write('%d\\n' % os.getpid())\n    time.sleep(3600)\n"
-LEFT = {
-    "a child that keeps the pipes": "if os.fork() == 0:" + BACKGROUND,
-    "a daemon": "if os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)" + BACKGROUND,
-    "a daemon that closes all": "if os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n    os.closerange(0, 256)" + BACKGROUND,
-    "a daemon without an environment": (
-        "import subprocess, sys\nif os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n"
-        "    os.closerange(0, 256)\n    code = \"import os, time; open({pids!r}, 'a').write('%d\\\\n' % os.getpid()); time.sleep(3600)\"\n"
-        "    os.execve(sys.executable, [sys.executable, '-S', '-c', code], {{}})\n"
-    ),
-}
-
-
-@pytest.fixture(autouse=True)
-def nothing_outlives(witness: Witness, tmp_path: Path) -> Iterator[None]:
-    """Neither what carries the mark of the test nor what has shed it."""
-    yield
-    assert witness.alive() == []
-    assert [pid for pid in hidden(tmp_path) if alive(pid)] == []
-
-
-def hidden(place: Path) -> list[int]:
-    file = place / "pids"
-    return [int(line) for line in file.read_text().split()] if file.exists() else []
-
-
-def alive(pid: int) -> bool:
-    ends = time.monotonic() + 1
-    while time.monotonic() < ends:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
-                return False
-        except OSError:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -148,7 +102,7 @@ def test_an_import_that_hangs(env: Env, tmp_path: Path, fault: str) -> None:
     found = result(deep(env, tmp_path, "torch-import-dies", seconds=1.5), "torch-import-dies")
     assert (found["status"], found["summary"]) == ("failed", "import torch did not answer in time")
     if fault in ("sleeps", "computes", "hangs in C"):  # it is told where
-        assert "torch/__init__.py" in told({"results": found["evidence"], "python": 0, "machine": 0})
+        assert "torch/__init__.py" in " ".join(found["evidence"])
 
 
 @pytest.mark.parametrize("fault", HARMLESS)
@@ -161,7 +115,13 @@ def test_an_import_that_behaves_oddly_and_ends(env: Env, tmp_path: Path, fault: 
 
 @pytest.mark.parametrize(
     "code",
-    ["os.close(1)\nos.close(2)", "import sys\nsys.stdout.close()", "os.dup2(os.open('/dev/null', os.O_RDWR), 2)", "os.dup2(2, 1)"],
+    [
+        "os.close(1)\nos.close(2)",
+        "import sys\nsys.stdout.close()",
+        "import sys\nsys.stdout = sys.stderr = None",
+        "os.dup2(os.open('/dev/null', os.O_RDWR), 2)",
+        "os.dup2(2, 1)",
+    ],
 )
 def test_an_import_that_takes_the_standard_output_away(env: Env, tmp_path: Path, code: str) -> None:
     patient(tmp_path / "venv", code + WORKS)
@@ -174,7 +134,11 @@ def test_an_import_that_takes_the_standard_output_away(env: Env, tmp_path: Path,
 
 @pytest.mark.parametrize(
     ("fault", "ends"),
-    [*((fault, "well") for fault in LEFT), ("a daemon", "badly"), *(("a daemon without an environment", ends) for ends in ("badly", "never"))],
+    [
+        *((fault, "well") for fault in LEFT),
+        ("a daemon", "badly"),
+        *(("a daemon without an environment", ends) for ends in ("badly", "never")),
+    ],
 )
 def test_an_import_that_leaves_a_process(env: Env, tmp_path: Path, fault: str, ends: str) -> None:
     wait = f"import time\nwhile not os.path.exists({str(tmp_path / 'pids')!r}): time.sleep(0.01)\n"
@@ -209,8 +173,6 @@ def test_a_python_that_dies_at_its_start(env: Env, tmp_path: Path, where: str, c
 
 
 def test_without_deep_nothing_is_imported(env: Env, tmp_path: Path) -> None:
-    from sick import check
-
     patient(tmp_path / "venv", WORKS)
     check(env, "--python", f"{tmp_path}/venv/bin/python")
     assert not Path(env[IMPORTED]).exists()
