@@ -57,7 +57,7 @@ def play(raw: bytes, profile: str = "dgx-spark") -> Report | None:
         in_a_line(str(error))
         return None
     started = time.monotonic()
-    report = doctor.diagnose(Machine(tape.Player(played), PROFILES[profile]), REGISTRY, CHECKS)
+    report = doctor.diagnose(Machine(tape.Player(played), PROFILES[profile], deep=True), REGISTRY, CHECKS)
     assert len(report.results) == len(CHECKS)
     for render in (json_render.render, junit.render, markdown.render, terminal.render):
         render(report, verbose=True, to_file=True).encode()

@@ -262,7 +262,7 @@ def _listen(
                 elif len(key.data) > OUTPUT_LIMIT:
                     del key.data[OUTPUT_LIMIT:]
                     return said, False
-                if hear is not None and key.data is said[0]:
+                elif hear is not None and key.data is said[0]:
                     hear(chunk)
     return said, True
 
