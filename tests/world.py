@@ -235,9 +235,8 @@ class World:
         return ran(f"\nsparkdoctor-interpreter:{json.dumps(said)}\n")
 
     def _work(self, python: str, name: str, *args: str) -> dict[str, Any]:  # noqa: ARG002 (they stand for what was wanted)
-        real, _ = self._find(python)
-        if real not in self.pythons or name not in self.work:
-            raise PermissionError(errno.EACCES, "Permission denied")
+        if name not in self.work:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
         worked = self.work[name]
         return {**worked._asdict(), "left": list(worked.left)}
 
