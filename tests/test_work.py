@@ -54,7 +54,7 @@ WORK: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "toolkit": [("compile for sm_121", {"bytes": 900_000})],
 }
-HOSTILE = [None, "x", "", [], [None, 1], {}, {"error": 1}, True, -1, 1e308, 10**400, float("inf"), float("-inf"), float("nan")]
+HOSTILE = [None, "x", [None, 1], {"error": 1}, True, -1, 10**400, float("inf"), float("nan")]
 
 
 def judged(work: dict[str, Worked]) -> dict[str, Result]:

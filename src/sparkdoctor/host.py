@@ -16,6 +16,7 @@ import shutil
 import stat
 import struct
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -310,13 +311,38 @@ _ALONE = ("toolkit",)
 _serial = itertools.count()
 _scratches: set[str] = set()
 """Directories to remove, whatever ends us: the threads that made them may not come to it."""
+_making = threading.Lock()
 
 
 @atexit.register
 def _remove_scratches() -> None:
-    process.end_all()  # who lives could write there again
+    process.end_all()  # who lives could write there again, and who is late makes none
+    if _making.acquire(timeout=1.0):
+        _making.release()
     for path in tuple(_scratches):
+        _remove(path)
+
+
+def _make(path: str) -> None:
+    with _making:
+        if process.is_over():
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+        os.mkdir(path, 0o700)
+        _scratches.add(path)
+
+
+def _remove(path: str) -> None:
+    """Remove a directory and all in it, also where a program has taken its own rights away."""
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.isdir(path):
+        with contextlib.suppress(OSError):
+            os.chmod(path, 0o700)
+            for base, folders, _ in os.walk(path):
+                for folder in (os.path.join(base, name) for name in folders):
+                    if not os.path.islink(folder):
+                        os.chmod(folder, 0o700)
         shutil.rmtree(path, ignore_errors=True)
+    _scratches.discard(path)
 
 
 _CACHES = ("TRITON_CACHE_DIR", "TORCH_EXTENSIONS_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH")
@@ -332,18 +358,15 @@ def _scratch(*, roomy: bool = False) -> Iterator[str]:
         bases.sort(key=_cramped)
     for base in bases:
         path = f"{base}/sparkdoctor-{os.getpid()}-{next(_serial)}"
-        _scratches.add(path)
         try:
-            os.mkdir(path, 0o700)
+            _make(path)
         except OSError as error:
             last = error
-            _scratches.discard(path)
             continue
         try:
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
-            _scratches.discard(path)
+            _remove(path)
         return
     raise OSError(errno.EROFS, "no temporary directory can be written") from last
 

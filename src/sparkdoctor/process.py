@@ -326,6 +326,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait(0.2)
 
 
+def is_over() -> bool:
+    """Whether we end: nothing more is begun then."""
+    return _over.is_set()
+
+
 @atexit.register
 def end_all() -> None:
     """Start nothing more and kill what runs."""
