@@ -174,11 +174,13 @@ def _pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 def _tie(child: "subprocess.Popen[bytes]", death: IO[bytes]) -> None:
     """Have the kernel kill the child's group when the other end of `death` is closed, as it is when we die.
 
-    Unlike PR_SET_PDEATHSIG that asks nothing of the child and holds for its children. Source: fcntl(2), F_SETSIG.
+    Unlike PR_SET_PDEATHSIG that asks nothing of the child and holds for its children. It is the best that can be had where
+    we get no time to clean up: who has left the group, and the scratch directory, stay. Source: fcntl(2), F_SETSIG.
     """
-    fcntl.fcntl(death, fcntl.F_SETOWN, -child.pid)
-    fcntl.fcntl(death, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(death, fcntl.F_SETFL, os.O_ASYNC)
+    with contextlib.suppress(OSError):  # a kernel that is none of Linux'
+        fcntl.fcntl(death, fcntl.F_SETOWN, -child.pid)
+        fcntl.fcntl(death, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(death, fcntl.F_SETFL, os.O_ASYNC)
     death.close()
 
 
@@ -197,7 +199,7 @@ def _start(argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int],
             start_new_session=True,
         )
         _alive.add(child)
-    with contextlib.suppress(OSError):  # a crash that we provoke must leave no core file
+    with contextlib.suppress(OSError):  # what crashes must leave no core file
         resource.prlimit(child.pid, resource.RLIMIT_CORE, (0, 0))
     return child
 
