@@ -42,15 +42,15 @@ def triton_cannot_compile(
     if isinstance(launched, Missing):
         return ok(f"{whose} compiles for {done}; nothing was launched: {launched.reason}")
     trouble, error = launched.course.trouble, launched.course.number("launch a Triton kernel", "error")
+    off = "it is not finite" if error is None else f"relative error {error:.1e}"
     if trouble and trouble.name in ("import torch", "torch.cuda.init"):
         return ok(f"{whose} compiles for {done}; nothing was launched: PyTorch reaches no GPU")
     if trouble or error is None or error > TOLERANCE:
-        amount = "numbers that are not finite" if error is None else f"relative error {error:.2g}"
-        wrong = trouble.words if trouble else f"a kernel computes wrong: {amount}"
+        wrong = trouble.words if trouble else f"a kernel was launched and its result is wrong: {off}"
         return fail(
             f"{whose}: {wrong}",
             expected="the result of the CPU",
-            observed=str(trouble.trouble).partition(":")[0] if trouble else amount,
+            observed=str(trouble.trouble).partition(":")[0] if trouble else off,
             evidence=launched.course.evidence,
             remedy="Install a PyTorch and its Triton anew, once compiler-missing and python-headers-missing pass.",
             command=fresh,
