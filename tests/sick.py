@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from standins.hosts import script
+from standins.hosts import nothing_written, script
 
 COMMAND = str(Path(sys.executable).with_name("sparkdoctor"))
 ROOT = Path(__file__).parents[1]
@@ -23,6 +23,14 @@ TORCH = "2.11.0+cu130"
 VERSION_PY = f"__version__ = '{TORCH}'\ndebug = False\ncuda: str | None = '13.0'\n"
 IMPORTED = "SPARKDOCTOR_TEST_IMPORTED"
 MARK = f"import os\nopen(os.environ['{IMPORTED}'], 'a').close()\n"
+WORKS = """
+from torch.version import __version__
+class version:
+    cuda = None
+class cuda:
+    is_available = staticmethod(lambda: False)
+"""
+"""A PyTorch without CUDA, as far as it is asked."""
 CONTRACT = {0, 1, 2, 3}
 SLACK = 1.0
 NOBODY = 65534
@@ -41,6 +49,21 @@ class Ended(NamedTuple):
         """Stdout as one JSON document and nothing else."""
         found: dict[str, Any] = json.loads(self.out)
         return found
+
+
+BACKGROUND = "\n    import time\n    open({pids!r}, 'a').write('%d\\n' % os.getpid())\n    time.sleep(3600)\n"
+LEFT = {
+    "a child that keeps the pipes": "if os.fork() == 0:" + BACKGROUND,
+    "a daemon": "if os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)" + BACKGROUND,
+    "a daemon that closes all": "if os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n    os.closerange(0, 256)"
+    + BACKGROUND,
+    "a daemon without an environment": (
+        "import subprocess, sys\nif os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n"
+        "    os.closerange(0, 256)\n    code = \"import os, time; open({pids!r}, 'a').write('%d\\\\n' % os.getpid()); time.sleep(3600)\"\n"
+        "    os.execve(sys.executable, [sys.executable, '-S', '-c', code], {{}})\n"
+    ),
+}
+"""What leaves a process behind, which writes its id to the file {pids}."""
 
 
 def start(
@@ -93,6 +116,28 @@ def told(document: dict[str, Any]) -> str:
     return json.dumps([document["results"], document["python"], document["machine"]], ensure_ascii=False)
 
 
+def deep(env: Env, place: Path, *ids: str, seconds: float = 5.0, **options: Any) -> dict[str, Any]:
+    """A deep check of the environment in `place`/venv, with leave to dump core; the document, and nothing of it is left."""
+    for name in ("tmp", "work"):
+        (place / name).mkdir(exist_ok=True)
+    python = str(place / "venv" / "bin" / "python")
+    options = {"prefix": ("/bin/sh", "-c", 'ulimit -c unlimited; exec "$0" "$@"'), "cwd": place / "work", **options}
+    with nothing_written(*(place / name for name in ("tmp", "work", "home", "venv"))):
+        started = time.monotonic()
+        args = ("--deep", "--python", python, "--format", "json", "--timeout", str(seconds), *ids)
+        process = start({"TMPDIR": str(place / "tmp"), **env}, "check", *args, **options)
+        ended = in_contract(end(process, started))
+    assert ended.seconds < seconds + SLACK
+    assert left_in_shm(process.pid) == []
+    assert ended.document["deep"] is True
+    return ended.document
+
+
+def result(document: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(result for result in document["results"] if result["id"] == name)
+    return found
+
+
 def patient(root: Path, init: str = "", version: bytes | None = VERSION_PY.encode()) -> Path:
     """A virtual environment with a PyTorch that shows when it is imported; the site-packages."""
     (root / "bin").mkdir(parents=True)
@@ -131,3 +176,21 @@ def unusable(path: Path, kind: str) -> None:
 def left_in_shm(pid: int) -> list[Path]:
     """What a process of ours has left in the machine's shared memory, which others use too."""
     return list(Path("/dev/shm").glob(f"sparkdoctor-{pid}-*")) if Path("/dev/shm").is_dir() else []
+
+
+def hidden(place: Path) -> list[int]:
+    """The processes that what is in LEFT has started; the last of them has shed every mark."""
+    file = place / "pids"
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def alive(pid: int) -> bool:
+    ends = time.monotonic() + 1
+    while time.monotonic() < ends:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
+                return False
+        except OSError:
+            return False
+        time.sleep(0.01)
+    return True

@@ -451,6 +451,88 @@ def test_asking_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.Monkey
     assert stat.S_ISDIR(tmp_path.stat().st_mode)
 
 
+# --- checksums
+
+
+def test_a_digest_is_that_of_sha256sum(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc" * 1_000_000)
+    said = subprocess.run(["sha256sum", tmp_path / "file"], check=True, capture_output=True, text=True).stdout
+    assert ask("digest", str(tmp_path / "file")) == said.split()[0]
+    assert ask("digest", str(tmp_path / "nowhere")) == Missing(f"{tmp_path}/nowhere does not exist")
+
+
+# --- work
+
+
+@pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory for scripts of a test, where ours are looked for."""
+    place = tmp_path / "patient"
+    place.mkdir()
+    monkeypatch.setattr(host, "PATIENT", str(place))
+    return place
+
+
+def test_work_has_a_place_and_caches_of_its_own(scripts: Path, witness: Witness) -> None:
+    names = ("TMPDIR", "TRITON_CACHE_DIR", "TORCH_EXTENSIONS_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH")
+    code = "import json, os, sys\nopen(os.environ['TMPDIR'] + '/file', 'w').close()\n"
+    (scripts / "task.py").write_text(code + f"print(json.dumps([sys.argv[1:], *map(os.environ.get, {names})]))\n")
+    worked = ask("work", sys.executable, "task", "one", "two")
+    assert set(worked) == {"code", "said", "stdout", "stderr", "flooded", "left"}
+    args, place, *caches = json.loads(worked["stdout"])
+    assert args == ["one", "two"]
+    assert all(cache.startswith(f"{place}/") for cache in caches)
+    assert len(set(caches)) == len(caches)
+    assert not Path(place).exists()
+    assert witness.alive() == []
+
+
+@pytest.mark.parametrize("how", ["os._exit(1)", "os.abort()", "while True: print('x' * 1000)", "import time; time.sleep(60)"])
+def test_the_place_of_work_goes_however_it_ends(
+    scripts: Path, witness: Witness, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    place = scripts / "tmp"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    (scripts / "task.py").write_text(f"import os\nopen(os.environ['TMPDIR'] + '/file', 'w').close()\n{how}\n")
+    with nothing_written(place):
+        ask("work", sys.executable, "task", timeout=0.5)
+    assert witness.alive() == []
+
+
+def test_who_watches_is_told_of_each_step_and_of_the_end(scripts: Path) -> None:
+    lines = [
+        b'{"step": "import torch", "at": 0.1}',
+        b'{"learnt": {"a": 1}}',
+        b'{"step": ',
+        b'{"step": 1}',
+        b'{"step": "\\u001b[2J", "at": 1}',
+        b'{"step": "\x1b[2J", "at": 1}',
+        b"\xff\xfe",
+        b'{"step": "' + b"x" * 10_000 + b'", "at": 1}',
+        b"[" * 10_000,
+        b'{"step": "matmul float32", "at": 0.2}',
+    ]
+    code = f"import os\nfor line in {lines!r}:\n    os.write(int(os.environ['SPARKDOCTOR_SAY']), line + b'\\n')\n"
+    (scripts / "task.py").write_text(code)
+    told: list[tuple[str, str | None]] = []
+    watched = LocalHost(watch=lambda worker, step: told.append((worker, step)))
+    watched.answer(Question("work", (sys.executable, "task")), 5.0)
+    assert told == [("task", "import torch"), ("task", "matmul float32"), ("task", None)]
+    told.clear()
+    assert watched.answer(Question("work", ("/nowhere/python", "task")), 5.0) == Missing("/nowhere/python does not exist")
+    assert told == [("task", None)]
+
+
+def test_work_is_done_where_there_is_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert host._cramped("/nowhere") > host._cramped(str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    for cramped, place in (({"/dev/shm": (True, False)}, tmp_path), ({str(tmp_path): (False, True)}, "/dev/shm")):
+        monkeypatch.setattr(host, "_cramped", lambda base, cramped=cramped: cramped.get(base, (False, False)))
+        with host._scratch(roomy=True) as found:
+            assert os.path.dirname(found) == str(place)
+
+
 # --- the patient's interpreter
 
 

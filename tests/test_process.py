@@ -1,14 +1,19 @@
 """Children that crash, hang, shout and will not die: real ones."""
 
 import os
+import resource
+import signal
+import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sparkdoctor import process
-from sparkdoctor.process import OUTPUT_LIMIT, Ran
+from sparkdoctor.process import OUTPUT_LIMIT, SAY, TAIL, TOKEN, Ran, Worked
 from standins.hosts import Witness, script
 
 SLACK = 1.0
@@ -186,3 +191,146 @@ def test_a_child_has_only_the_descriptors_it_is_given(tmp_path: Path) -> None:
         ran = process.run(["/bin/sh", "-c", code], timeout=5, env={}, pass_fds=[two.fileno()])
     assert ran == Ran(0, "closed\n", "")
     assert (tmp_path / "two").read_text() == "hello\n"
+
+
+# --- workers
+
+
+def unheard(chunk: bytes) -> None:
+    """Nobody listens."""
+
+
+def work(code: str, timeout: float = 5.0, hear: Callable[[bytes], None] = unheard) -> Worked:
+    """A worker with `say`, which reports a line."""
+    start = f"import os, sys, time\ndef say(text): os.write(int(os.environ[{SAY!r}]), text)\n"
+    argv = [sys.executable, "-I", "-S", "-c", start + code]
+    return process.work(argv, timeout=timeout, env=os.environ, hear=hear)
+
+
+def test_a_worker_reports_apart_from_what_it_prints() -> None:
+    assert work("say(b'line\\n'); print('out'); print('err', file=sys.stderr)") == Worked(0, "line\n", "out\n", "err\n")
+    assert work("say(b'\\xff'); os._exit(7)") == Worked(7, "\\xff", "", "")
+
+
+def test_what_a_worker_reports_is_heard_as_it_comes() -> None:
+    reading, writing = os.pipe()
+    heard: list[bytes] = []
+
+    def hear(chunk: bytes) -> None:
+        heard.append(chunk)
+        if chunk == b"one":
+            os.write(writing, b"go on")  # it waits for that before it says two
+
+    worked = work(f"say(b'one'); open('/proc/{os.getpid()}/fd/{reading}', 'rb').read(1); say(b'two')", hear=hear)
+    os.close(reading)
+    os.close(writing)
+    assert (worked.code, worked.said, heard) == (0, "onetwo", [b"one", b"two"])
+
+
+def test_a_worker_that_is_late_says_where_it_stands(witness: Witness) -> None:
+    started = time.monotonic()
+    trace = "import faulthandler; faulthandler.register(10, 2)\ndef here(): time.sleep(60)\n"
+    worked = work(trace + "say(b'began'); print('words', flush=True); here(); say(b'woke')", timeout=1.2)
+    assert time.monotonic() - started < 1.2 + SLACK
+    assert (worked.code, worked.ended, worked.said, worked.stdout) == (None, "did not answer in time", "began", "words\n")
+    assert "in here" in worked.stderr
+    assert witness.alive() == []
+
+
+def test_nothing_that_a_late_worker_reports_counts() -> None:
+    wakes = "import signal\ndef wake(*_): say(b'woke'); os._exit(0)\nsignal.signal(signal.SIGUSR1, wake)\n"
+    worked = work(wakes + "say(b'began'); time.sleep(60)", timeout=1.2)
+    assert (worked.code, worked.said) == (None, "began")
+
+
+@pytest.mark.parametrize("where", ["1", "2", f"int(os.environ[{SAY!r}])"])
+def test_a_worker_that_prints_without_end_is_ended_in_bounded_memory(witness: Witness, where: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    worked = work(f"while True: os.write({where}, b'x' * 100000)", timeout=30)
+    assert (worked.flooded, worked.code) == (True, -signal.SIGKILL)
+    assert worked.ended == "printed more than 1 MiB and was ended"
+    assert len(worked.said) <= OUTPUT_LIMIT
+    assert max(len(worked.stdout), len(worked.stderr)) <= TAIL
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10  # KiB
+    assert witness.alive() == []
+
+
+def test_of_what_a_worker_prints_the_end_is_kept() -> None:
+    worked = work(f"print('x' * {TAIL} + 'end')")
+    assert worked.stdout == "x" * (TAIL - 4) + "end\n"
+
+
+SPAWN = "import subprocess; subprocess.Popen({argv}, start_new_session=True{more}); "
+
+
+def test_processes_that_a_worker_leaves_are_named_and_ended(witness: Witness) -> None:
+    spawn = SPAWN.format(argv=["sleep", "60"], more="")
+    assert work(spawn * 2).left == ("sleep", "sleep")
+    assert witness.alive() == []
+    assert work(spawn + "os.abort()").left == ("sleep",)
+    assert work(spawn + "time.sleep(60)", timeout=0.5).left == ()  # it has not ended: all of them are its own
+    assert witness.alive() == []
+
+
+def test_helpers_that_end_with_a_worker_are_not_left_behind() -> None:
+    helper = "import subprocess; subprocess.Popen(['cat'], stdin=subprocess.PIPE, start_new_session=True); "
+    assert work(helper * 3).left == ()
+
+
+def test_a_worker_s_mark_is_its_own(witness: Witness) -> None:
+    """The processes of one worker are not touched by the end of another."""
+    slow: list[Worked] = []
+    code = "import subprocess; other = subprocess.Popen(['sleep', '0.8'], start_new_session=True); say(b'x'); print(other.wait())"
+    heard: list[bytes] = []
+    thread = threading.Thread(target=lambda: slow.append(work(code, hear=heard.append)))
+    thread.start()
+    while not heard:
+        time.sleep(0.01)
+    assert work(f"print(os.environ[{TOKEN!r}])").stdout.startswith(f"{os.getpid()}-")
+    thread.join()
+    assert (slow[0].code, slow[0].stdout) == (0, "0\n")
+
+
+ADOPTING = """
+import os, sys
+from sparkdoctor import process
+process.adopt()
+code = "import os, subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True, env={})"
+worked = process.work([sys.executable, "-S", "-c", code], timeout=5, env={}, hear=lambda chunk: None)
+print(worked.left, open(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read().split())
+"""
+
+
+def test_an_orphan_that_has_shed_its_mark_is_found_by_who_adopts() -> None:
+    said = subprocess.run([sys.executable, "-c", ADOPTING], check=True, capture_output=True, text=True).stdout
+    assert said == "('sleep',) []\n"
+
+
+def test_a_worker_ends_when_we_are_killed(tmp_path: Path, witness: Witness) -> None:
+    code = "import os, signal, subprocess, time; signal.signal(15, signal.SIG_IGN); subprocess.Popen(['sleep', '60']); "
+    code += f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    doctor = "from sparkdoctor import process; import os, sys; "
+    doctor += f"process.work([sys.executable, '-S', '-c', {code!r}], timeout=60, env=dict(os.environ), hear=print)"
+    killed = subprocess.Popen([sys.executable, "-c", doctor])
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert witness.alive() == []
+
+
+def test_no_child_leaves_a_core_file(tmp_path: Path) -> None:
+    code = "import os, resource; print(resource.getrlimit(resource.RLIMIT_CORE))"
+    assert work("time.sleep(0.05)\n" + code).stdout == python("import time; time.sleep(0.05)\n" + code).stdout == "(0, 0)\n"
+
+
+def test_workers_leak_neither_descriptors_nor_marks() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for code in ("pass", "os.closerange(0, 256)", "while True: print('x' * 1000)", "os.abort()"):
+        work(code)
+    work("time.sleep(60)", timeout=0.1)
+    with pytest.raises(FileNotFoundError):
+        process.work(["/nowhere/python"], timeout=1, env={}, hear=unheard)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert not process._marks
+    assert not process._alive

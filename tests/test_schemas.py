@@ -211,6 +211,13 @@ RIGHT: dict[str, st.SearchStrategy[Any]] = {
     ),
     "run": RAN,
     "script": RAN,
+    "work": st.builds(
+        lambda *parts: {name: value for part in parts for name, value in part.items()},
+        RAN,
+        members("said", st.text(max_size=3)),
+        members("flooded", st.booleans()),
+        members("left", st.lists(st.text(max_size=3), max_size=2)),
+    ),
     "nvml": RAN,
 }
 

@@ -57,7 +57,7 @@ def play(raw: bytes, profile: str = "dgx-spark") -> Report | None:
         in_a_line(str(error))
         return None
     started = time.monotonic()
-    report = doctor.diagnose(Machine(tape.Player(played), PROFILES[profile]), REGISTRY, CHECKS)
+    report = doctor.diagnose(Machine(tape.Player(played), PROFILES[profile], deep=True), REGISTRY, CHECKS)
     assert len(report.results) == len(CHECKS)
     for render in (json_render.render, junit.render, markdown.render, terminal.render):
         render(report, verbose=True, to_file=True).encode()
@@ -116,6 +116,16 @@ def test_no_tape_is_refused_in_a_line(raw: bytes, said: str) -> None:
         ({"ask": "entries", "args": ["/x"], "answer": ["a", 1]}, "makes no sense"),
         ({"ask": "head", "args": ["/x", 20], "answer": "7f4"}, "makes no sense"),
         ({"ask": "head", "args": ["/x", 20], "answer": "٠٠"}, "makes no sense"),
+        ({"ask": "digest", "args": ["/x"], "answer": "<id>"}, "makes no sense"),
+        ({"ask": "work", "args": ["/x", "compute"], "answer": {"code": 0, "stdout": "", "stderr": ""}}, "makes no sense"),
+        (
+            {
+                "ask": "work",
+                "args": ["/x", "compute"],
+                "answer": {"code": 0, "said": "", "stdout": "", "stderr": "", "flooded": 0, "left": []},
+            },
+            "makes no sense",
+        ),
         ({"ask": "stat", "args": ["/x"], "answer": {"kind": "file"}}, "makes no sense"),
         ({"ask": "space", "args": ["/"], "answer": {"total": 1, "free": -1, "device": 1}}, "makes no sense"),
         ({"ask": "space", "args": ["/"], "answer": {"total": 1, "free": 1.0, "device": 1}}, "makes no sense"),
@@ -430,6 +440,7 @@ def through(answers: list[tuple[Question, Any]]) -> tape.Player:
 
 RAN = {"code": 0, "stdout": "out", "stderr": "err"}
 STAT = {"kind": "file", "size": 1, "mode": 0o644, "real": "/x", "readable": True, "writable": False, "executable": False}
+WORKED = {"code": 0, "said": '{"step": "import torch", "at": 0.1}\n', "stdout": "out", "stderr": "", "flooded": False, "left": []}
 ITSELF = {
     **dict.fromkeys(("sysname", "release", "machine", "cwd", "executable"), "x"),
     **dict.fromkeys(("page_size", "cpus", "usable_cpus", "uid"), 4096),
@@ -449,6 +460,7 @@ EVERY: list[tuple[Question, Any]] = [
     (Question("records", ("/lib", "sm_", "\0")), ["sm_80 sm_120"]),
     (Question("records", ("/lib", "sm_", "\0", ".rodata")), ["sm_120"]),
     (Question("head", ("/lib", 20)), "7f454c46"),
+    (Question("digest", ("/lib",)), "0123456789abcdef" * 4),
     (Question("stat", ("/x",)), STAT),
     (Question("stat", ("/z",)), {**STAT, "uid": 1000, "gid": 0, "mtime": 1_760_000_000}),
     (Question("stat", ("/y",)), Missing("/y does not exist")),
@@ -465,6 +477,10 @@ EVERY: list[tuple[Question, Any]] = [
     (Question("run", (["crash"], {})), {**RAN, "code": -11}),
     (Question("run", (["none"], {})), Missing("none does not exist")),
     (Question("script", ("/usr/bin/python3", "interpreter", "torch")), {**RAN, "code": -6}),
+    (Question("work", ("/usr/bin/python3", "compute")), WORKED),
+    (Question("work", ("/usr/bin/python3", "compile", "121")), {**WORKED, "code": -11, "flooded": True, "left": ["python3"]}),
+    (Question("work", ("/usr/bin/python3", "launch")), {**WORKED, "code": None}),
+    (Question("work", ("/gone/python3", "compute")), Broken("/gone/python3: Permission denied")),
     (Question("nvml", ()), {**RAN, "code": None, "stdout": '{"ask": "load"}\n'}),
 ]
 
@@ -479,6 +495,31 @@ def test_what_was_recorded_is_played() -> None:
         heard = player.answer(question, 1.0)
         assert type(heard) is type(answer)
         assert heard == answer
+
+
+def test_what_is_private_in_a_worker_s_words_is_taken_out() -> None:
+    private = "spock's /home/spock/lib on enterprise-1701, TOKEN=hunter2hunter2, 10.1.2.3"
+    error = {"error": "OSError", "text": f'{private}: password="hunter2" "api_key": "hunter2"', "place": "/home/spock/torch.py:1"}
+    said = "".join(json.dumps(line) + "\n" for line in ({"step": "import torch", "at": 0.5}, error))
+    question = Question("work", ("/home/spock/venv/bin/python", "compute"))
+    worked = {**WORKED, "code": 1, "said": said, "stdout": private, "stderr": private, "left": ["spock"]}
+    recorder = tape.Recorder(Said([(question, worked)]))
+    recorder.answer(question, 1.0)
+    text = json.dumps(recorder.tape(Redactor("/home/spock", "spock", "enterprise-1701"), profile="p", deep=True))
+    assert not [word for word in ("spock", "enterprise", "hunter2", "10.1.2.3") if word in text]
+    played = tape.Player(tape.parse(text.encode())).answer(Question("work", ("/home/user/venv/bin/python", "compute")), 1.0)
+    assert played["left"] == ["user"]
+    step, again = map(json.loads, played["said"].splitlines())  # still a report
+    assert step == {"step": "import torch", "at": 0.5}
+    assert again["place"] == "/home/user/torch.py:1"
+
+
+def test_a_checksum_is_no_id() -> None:
+    digest, head = "0123456789abcdef" * 4, "7f454c46" * 4
+    answers = [(Question("digest", ("/lib",)), digest), (Question("head", ("/lib", 16)), head)]
+    player = through(answers)
+    for question, answer in answers:
+        assert player.answer(question, 1.0) == answer
 
 
 def test_crashes_and_timeouts_play_as_they_were() -> None:

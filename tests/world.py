@@ -4,6 +4,7 @@ A `World` answers the questions that `LocalHost` answers. What it does not descr
 """
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from typing import Any
 from sparkdoctor import doctor, profiles
 from sparkdoctor.host import READ_LIMIT, RECORD_LIMIT, RECORDS_LIMIT, Host, Question, missing
 from sparkdoctor.machine import Machine
+from sparkdoctor.process import Worked
 from sparkdoctor.registry import Registry
 from sparkdoctor.render.json import document
 
@@ -50,7 +52,8 @@ class World:
     """A machine. Paths are absolute; directories are implied by what they hold.
 
     `denied` may be neither read nor written by this user, `spaces` maps mount points to (total, free) bytes, `nvml`
-    holds the JSON lines of patient/nvml.py, and `itself` overrides what the examining process says of itself.
+    holds the JSON lines of patient/nvml.py, `work` how the scripts that do deep work fare, by their names, and `itself`
+    overrides what the examining process says of itself.
     """
 
     files: dict[str, str | bytes] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class World:
     spaces: dict[str, tuple[int, int]] = field(default_factory=dict)
     limits: dict[str, list[int | None]] = field(default_factory=dict)
     itself: dict[str, Any] = field(default_factory=dict)
+    work: dict[str, Worked] = field(default_factory=dict)
 
     def answer(self, question: Question, timeout: float) -> Any:  # noqa: ARG002 (a described machine answers at once)
         """The answer to any question that `LocalHost` knows."""
@@ -161,6 +165,9 @@ class World:
         found = [part[:RECORD_LIMIT].decode("utf-8", "backslashreplace") for part in parts if needle.encode() in part]
         return list(dict.fromkeys(found))[:RECORDS_LIMIT]
 
+    def _digest(self, path: str) -> str:
+        return hashlib.sha256(self._content(path)).hexdigest()
+
     def _entries(self, path: str) -> list[str]:
         real, kind = self._find(path, reading=True)
         if kind != "directory":
@@ -241,6 +248,12 @@ class World:
         said["distributions"] = [[*name.removesuffix(".dist-info").split("-"), f"{place}/{name}"] for place, name in metadata]
         return ran(f"\nsparkdoctor-interpreter:{json.dumps(said)}\n")
 
+    def _work(self, python: str, name: str, *args: str) -> dict[str, Any]:  # noqa: ARG002 (they stand for what was wanted)
+        if name not in self.work:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        worked = self.work[name]
+        return {**worked._asdict(), "left": list(worked.left)}
+
     def _module(self, python: Python, name: str) -> dict[str, Any] | None:
         for place in python.path:
             if self._has(origin := f"{place}/{name}/__init__.py"):
@@ -253,6 +266,16 @@ class World:
 
 
 # --- what worlds are made of
+
+
+def steps(*lines: tuple[str, Any], code: int | None = 0, **more: Any) -> Worked:
+    """A worker that reports (step, what it has learnt), or (step, an `error` with its text and place)."""
+    said: list[dict[str, Any]] = []
+    for number, (name, values) in enumerate(lines):
+        said.append({"step": name, "at": number / 10})
+        said += [values if "error" in values and "text" in values else {"learnt": values}] if values else []
+    said += [{"done": True, "at": len(lines) / 10}] if code == 0 else []
+    return Worked(code, "".join(json.dumps(line) + "\n" for line in said), "", "", **more)
 
 
 def says(text: str) -> Program:

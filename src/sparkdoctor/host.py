@@ -9,13 +9,13 @@ import contextlib
 import errno
 import importlib.util
 import itertools
-import json
 import os
 import re
 import resource
 import shutil
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
@@ -117,14 +117,15 @@ class LocalHost:
             *lines, rest = heard.split(b"\n")
             heard[:] = rest
             for line in lines:
-                if self._watch and line.startswith(b'{"step": '):
-                    self._watch(name, json.loads(line)["step"])
+                if self._watch and (step := _STEP.match(line)):
+                    self._watch(name, step[1].decode())
 
         with _scratch(roomy=True) as place:
             caches = {variable: f"{place}/{variable}" for variable in _CACHES}
             env = {**os.environ, "LC_ALL": "C.UTF-8", **caches, "TMPDIR": place, "SPARKDOCTOR_PYNVML": _pynvml() or ""}
             try:
-                argv = [python, "-B", os.path.join(PATIENT, f"{name}.py"), *args]
+                alone = ("-I", "-S") if name in _ALONE else ()
+                argv = [python, *alone, "-B", os.path.join(PATIENT, f"{name}.py"), *args]
                 worked = process.work(argv, timeout=timeout, env=env, hear=hear)
             finally:
                 if self._watch:
@@ -389,16 +390,45 @@ def _mirror(directory: str, place: str) -> None:
                 os.symlink(os.path.abspath(entry.path), f"{place}/{entry.name}")
 
 
+_STEP = re.compile(rb'\{"step": "([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"')
+"""The beginning of a step in a worker's report; the patient's packages may have written there too."""
+_ALONE = ("toolkit",)
+"""Scripts that need no package of the interpreter that runs them: what that loads at its start is not examined."""
 _serial = itertools.count()
 _scratches: set[str] = set()
 """Directories to remove, whatever ends us: the threads that made them may not come to it."""
+_making = threading.Lock()
 
 
 @atexit.register
 def _remove_scratches() -> None:
-    process.end_all()  # who lives could write there again
+    process.end_all()  # who lives could write there again, and who is late makes none
+    if _making.acquire(timeout=1.0):
+        _making.release()
     for path in tuple(_scratches):
+        _remove(path)
+
+
+def _make(path: str) -> None:
+    with _making:
+        if process.is_over():
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+        os.mkdir(path, 0o700)
+        _scratches.add(path)
+
+
+def _remove(path: str) -> None:
+    """Remove a directory and all in it, also where a program has taken its own rights away."""
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.isdir(path):
+        with contextlib.suppress(OSError):
+            os.chmod(path, 0o700)
+            for base, folders, _ in os.walk(path):
+                for folder in (os.path.join(base, name) for name in folders):
+                    if not os.path.islink(folder):
+                        os.chmod(folder, 0o700)
         shutil.rmtree(path, ignore_errors=True)
+    _scratches.discard(path)
 
 
 _CACHES = ("TRITON_CACHE_DIR", "TORCH_EXTENSIONS_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH")
@@ -414,18 +444,15 @@ def _scratch(*, roomy: bool = False) -> Iterator[str]:
         bases.sort(key=_cramped)
     for base in bases:
         path = f"{base}/sparkdoctor-{os.getpid()}-{next(_serial)}"
-        _scratches.add(path)
         try:
-            os.mkdir(path, 0o700)
+            _make(path)
         except OSError as error:
             last = error
-            _scratches.discard(path)
             continue
         try:
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
-            _scratches.discard(path)
+            _remove(path)
         return
     raise OSError(errno.EROFS, "no temporary directory can be written") from last
 

@@ -3,13 +3,15 @@
 import atexit
 import contextlib
 import errno
+import fcntl
 import os
+import resource
 import selectors
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, NamedTuple
 
 OUTPUT_LIMIT = 1 << 20
@@ -23,6 +25,7 @@ _alive: set[subprocess.Popen[bytes]] = set()
 """Children that are not over yet: whatever ends us, they end too."""
 _marks: set[str] = set()
 """The marks of workers that are not over yet."""
+_adopted = False
 _starting = threading.Lock()
 _over = threading.Event()
 """Set when we end: other threads still run then, and would start the next command where the last was killed."""
@@ -103,47 +106,82 @@ def work(argv: Sequence[str], *, timeout: float, env: Mapping[str, str], hear: C
     """Run a script that does what may crash, hang, print without end or leave processes behind.
 
     It reports on a pipe of its own (the descriptor in $SPARKDOCTOR_SAY), which nothing that it loads can close or fill by
-    accident; `hear` gets what comes as it comes. On a deadline it is asked by SIGUSR1 where it stands, then killed, with
-    all processes that carry its mark, also those that left its group.
+    accident; `hear` gets what comes as it comes. Shortly before its time is over it is asked by SIGUSR1 where it stands, then
+    killed, with all processes that carry its mark, also those that left its group. Should we be killed ourselves, the
+    kernel kills its group.
 
     Raises:
         OSError: it could not be started.
     """
-    ends = time.monotonic() + timeout
+    began = time.monotonic()
     token = f"{os.getpid()}-{os.urandom(8).hex()}"
-    hearing, saying = os.pipe()
-    left: list[str] = []
-    with open(hearing, "rb", buffering=0) as report:
+    left: tuple[str, ...] = ()
+    with _pipe() as (report, saying), _pipe() as (death, life):
         _marks.add(token)
         try:
-            child = _start(argv, {**env, SAY: str(saying), TOKEN: token}, (saying,), None)
+            child = _start(argv, {**env, SAY: str(saying.fileno()), TOKEN: token}, (saying.fileno(), death.fileno()), None)
         except BaseException:
             _marks.discard(token)
             raise
-        finally:
-            os.close(saying)
         try:
+            _tie(child, death)
+            saying.close()
             streams = (report, *_outputs(child))
-            said, code, flooded = _follow(child, streams, ends, hear)
-            if code is None and not flooded:
+            said, code, flooded = _follow(child, streams, began + timeout - min(_LAST_WORDS, timeout / 4), hear)
+            if code is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child.pid, signal.SIGUSR1)
-                more, _, _ = _follow(child, streams, time.monotonic() + _LAST_WORDS)
-                for part, rest in zip(said, more, strict=True):
+                more, _, _ = _follow(child, streams[1:], began + timeout)
+                for part, rest in zip(said[1:], more, strict=True):  # the question may wake what hung: no more of the report
                     part.extend(rest)
             elif not flooded:
-                left = [name for name in _marked(token, spare=child.pid) if name]
+                left = _left(token)
         finally:
             _end(child)
-            _end_marked(token)
+            _end_left(token)
             _forget(child)
             _marks.discard(token)
+            life.close()
     words, stdout, stderr = map(_text, said)
-    return Worked(code, words, stdout[-TAIL:], stderr[-TAIL:], flooded, tuple(left))
+    return Worked(code, words, stdout[-TAIL:], stderr[-TAIL:], flooded, left)
 
 
 _LAST_WORDS = 0.3
 """Seconds for a worker that is late to say where it stands."""
+_GRACE = 0.1
+"""Seconds for helpers of a worker that end by themselves when it has ended."""
+
+
+def adopt() -> None:
+    """Have what our children orphan become our own children, so that nothing can hide from its end.
+
+    For a process that is ours alone and has no children of anybody else; it stays so, also over an exec.
+    Source: prctl(2), PR_SET_CHILD_SUBREAPER.
+    """
+    import ctypes  # noqa: PLC0415 (for deep work alone)
+
+    global _adopted  # noqa: PLW0603 (so is what it tells of)
+    _adopted = ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+
+
+@contextlib.contextmanager
+def _pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    reading, writing = os.pipe()
+    with open(reading, "rb", buffering=0) as reader, open(writing, "wb", buffering=0) as writer:
+        yield reader, writer
+
+
+def _tie(child: "subprocess.Popen[bytes]", death: IO[bytes]) -> None:
+    """Have the kernel kill the child's group when the other end of `death` is closed, as it is when we die.
+
+    Unlike PR_SET_PDEATHSIG that asks nothing of the child and holds for its children. It is the best that can be had where
+    we get no time to clean up: who has left the group, and the scratch directory, stay. Source: fcntl(2), F_SETSIG.
+    """
+    with contextlib.suppress(OSError):  # a kernel that is none of Linux'
+        fcntl.fcntl(death, fcntl.F_SETOWN, -child.pid)
+        fcntl.fcntl(death, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(death, fcntl.F_SETFL, os.O_ASYNC)
+    death.close()
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int], cwd: str | None) -> "subprocess.Popen[bytes]":
@@ -161,7 +199,9 @@ def _start(argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int],
             start_new_session=True,
         )
         _alive.add(child)
-        return child
+    with contextlib.suppress(OSError):  # what crashes must leave no core file
+        resource.prlimit(child.pid, resource.RLIMIT_CORE, (0, 0))
+    return child
 
 
 def _outputs(child: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:
@@ -224,31 +264,58 @@ def _listen(
                 elif len(key.data) > OUTPUT_LIMIT:
                     del key.data[OUTPUT_LIMIT:]
                     return said, False
-                if hear is not None and key.data is said[0]:
+                elif hear is not None and key.data is said[0]:
                     hear(chunk)
     return said, True
 
 
-def _marked(token: str, spare: int = 0) -> Iterable[str]:
-    """Kill the processes that carry a worker's mark, but `spare`; their names, empty for those that are only fading."""
-    mark = f"{TOKEN}={token}".encode()
+def _left(token: str) -> tuple[str, ...]:
+    """The names of the processes that a worker which has ended left behind, and that stay."""
+    if not list(_strays(token)):
+        return ()
+    time.sleep(_GRACE)
+    return tuple(name for _, name in _strays(token) if name)
+
+
+def _strays(token: str | None) -> Iterator[tuple[int, str]]:
+    """The living processes with a worker's mark, and those that were orphaned to us without any.
+
+    Their names too, but for an orphan that may be another worker's.
+    """
+    with _starting:  # who is just started is no orphan
+        ours = {child.pid for child in _alive}
     for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) in (spare, os.getpid()):
+        if not entry.isdigit() or int(entry) in ours or int(entry) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            with open(f"/proc/{entry}/environ", "rb") as environ:
-                if mark not in environ.read(OUTPUT_LIMIT):
-                    continue
             with open(f"/proc/{entry}/stat", encoding="utf-8", errors="backslashreplace") as stat:
-                name, _, state = stat.read().partition("(")[2].rpartition(")")
-            os.kill(int(entry), signal.SIGKILL)
-            yield "" if state.split()[0] in "ZX" else name
+                name, _, rest = stat.read().partition("(")[2].rpartition(")")
+            state, parent = rest.split()[:2]
+            orphan = _adopted and int(parent) == os.getpid()
+            if state in "ZX":
+                if orphan:
+                    os.waitpid(int(entry), os.WNOHANG)
+                continue
+            with open(f"/proc/{entry}/environ", "rb") as environ:
+                marks = environ.read(OUTPUT_LIMIT)
+            if token and _mark(token) in marks:
+                yield int(entry), name
+            elif orphan and not any(_mark(other) in marks for other in tuple(_marks)):
+                yield int(entry), name if _marks == {token} else ""
 
 
-def _end_marked(token: str) -> None:
+def _mark(token: str) -> bytes:
+    return f"{TOKEN}={token}".encode()
+
+
+def _end_left(token: str | None) -> None:
     """Kill until none is left: one may have started another while we looked."""
     for _ in range(10):
-        if not list(_marked(token)):
+        strays = list(_strays(token))
+        for pid, _ in strays:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        if not strays:
             return
         time.sleep(0.01)
 
@@ -261,6 +328,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait(0.2)
 
 
+def is_over() -> bool:
+    """Whether we end: nothing more is begun then."""
+    return _over.is_set()
+
+
 @atexit.register
 def end_all() -> None:
     """Start nothing more and kill what runs."""
@@ -269,5 +341,5 @@ def end_all() -> None:
         _starting.release()
     for child in tuple(_alive):
         _end(child)
-    for token in tuple(_marks):
-        _end_marked(token)
+    for token in (*_marks, None):
+        _end_left(token)

@@ -23,20 +23,27 @@ _SYSTEM_NAMES = frozenset(
 """Words of paths and messages everywhere: as the name of a user or host they tell nothing, and replacing them breaks much."""
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL|PRIVATE", re.IGNORECASE)
+_HEXADECIMAL = ("head", "digest")
+"""Questions whose answers are bytes of a file or their checksum: as long as an id, and none."""
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 # Where a name may begin: after what is no part of one, or after \n, \t, … in quoted JSON.
 _BEGIN = r"(?:(?<![\w-])|(?<=\\[bfnrt]))"
+# Between a name and its value: `=` or `: `, quotes, and those of a text that is quoted in JSON.
+_IS = r"(?:\\?\")?\s*[=:]\s*(?:\\?\")?"
 _PATTERNS = (
     # First, since these may stand within a word (pod5d5ba0d6-…) and what follows them then begins one.
     (re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"(?i)(?<![0-9a-f:])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![0-9a-f:])"), "<mac>"),
     # A variable or a JSON member with a telling name.
-    (re.compile(r"(?i)\b(\w*(?:token|secret|passw(?:or)?d|api_?key|credential)\w*\"?\s*[=:]\s*\"?)[^\s\"',;]+"), r"\1<redacted>"),
+    (
+        re.compile(rf"(?i)\b(\w*(?:token|secret|passw(?:or)?d|api_?key|credential)\w*{_IS})(?:[^\s\"',;\\]|\\[^\"nrt])+"),
+        r"\1<redacted>",
+    ),
     (re.compile(r"(?i)\b(bearer )[\w.~+/-]{8,}=*"), r"\1<redacted>"),
     (re.compile(r"\b(?:hf_|ghp_|gho_|github_pat_|glpat-|sk-|nvapi-|xox[bp]-)[\w-]{8,}"), "<redacted>"),
     (re.compile(r"(\b\w+://)[^/\s\"'<>]+@"), r"\1<redacted>@"),
     (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"), "<address>"),
-    (re.compile(r"(?i)\b(\w*serial(?:[ _-]?(?:number|no))?\"?\s*[=:]\s*\"?)[\w-]+"), r"\1<serial>"),
+    (re.compile(rf"(?i)\b(\w*serial(?:[ _-]?(?:number|no))?{_IS})[\w-]+"), r"\1<serial>"),
     # Four numbers with points are an address unless they are part of a name or a version (nvidia_cublas-13.1.0.3).
     (
         re.compile(
@@ -95,8 +102,8 @@ class Redactor:
         if isinstance(value, dict):
             if value.get("ask") == "env" and isinstance(value.get("answer"), str) and _SECRET_NAME.search(str(value.get("args"))):
                 return {**value, "answer": "<redacted>"}
-            if value.get("ask") == "digest":  # it looks like an id, and tells nothing
-                return {**value, "args": self.clean(value.get("args"))}
+            if value.get("ask") in _HEXADECIMAL and "answer" in value:
+                return {key: item if key == "answer" else self.clean(item) for key, item in value.items()}
             return {key: self.clean(item) for key, item in value.items()}  # keys are words of ours
         return value
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sick import CONTRACT, HERE, NOBODY, ROOT, Ended, Env, end, patient, statuses, told
+from sick import CONTRACT, HERE, NOBODY, ROOT, VERSION_PY, WORKS, Ended, Env, end, patient, statuses, told
 from standins.hosts import Witness, nothing_written
 
 
@@ -83,6 +83,26 @@ def test_a_home_and_a_tmpdir_that_cannot_be_written(stranger: Stranger) -> None:
             assert ended.code in {0, 1}
             assert ended.out
         assert stranger.run("record", "-", env=places).document["answers"]
+
+
+def test_work_that_takes_its_own_rights_away_leaves_nothing(stranger: Stranger) -> None:
+    closed = stranger.place / "closed"
+    closed.mkdir(mode=0o555)
+    (stranger.place / "packages" / "torch").mkdir(parents=True)
+    (stranger.place / "packages" / "torch" / "version.py").write_bytes(VERSION_PY.encode())
+    code = (
+        "import os\nplace = os.environ['TMPDIR']\nos.makedirs(place + '/a/b')\nopen(place + '/a/b/file', 'w').close()\n"
+        f"os.symlink({str(stranger.place)!r}, place + '/link')\nfor name in ('/a/b', '/a', ''): os.chmod(place + name, 0)\n"
+    )
+    (stranger.place / "packages" / "torch" / "__init__.py").write_text(code + WORKS)
+    env = {"HOME": str(closed), "TMPDIR": str(closed)}
+    env["PYTHONPATH"] = f"{stranger.place}/packages{os.pathsep}{stranger.env['PYTHONPATH']}"
+    before = {path.name for path in Path("/dev/shm").glob("sparkdoctor-*")}
+    with nothing_written(stranger.place):
+        document = stranger.run("check", "--deep", "--format", "json", "torch-import-dies", env=env).document
+    assert statuses(document) == {"torch-import-dies": "ok"}
+    mine = {path.name for path in Path("/dev/shm").glob("sparkdoctor-*") if path.stat().st_uid == NOBODY}
+    assert mine <= before
 
 
 def test_a_home_and_packages_that_cannot_be_read(stranger: Stranger) -> None:

@@ -21,16 +21,16 @@ def gpu_clocks_wedged(compute: Compute, profile: Profile) -> Verdict:
     """
     if not profile.unified_memory:
         return skip("the rule is known for GB10 only")
-    load = compute.course.learnt("clocks under load")
+    load = compute.course.step("clocks under load")
     name = str(compute.course.learnt("torch.cuda.init").get("name", ""))
-    if not load:
+    if load is None or not load.learnt:
         return skip("no load could be put on a GPU")
     if "GB10" not in name:
         return skip(f"the rule is known for GB10 only, not for {name}")
-    mhz, watts, busy = load.get("mhz"), load.get("watts"), load.get("busy")
+    mhz, watts, busy = map(load.number, ("mhz", "watts", "busy"))
     if mhz is None or busy is None or busy < BUSY:
         why = "NVML tells neither clock nor load" if mhz is None or busy is None else f"the GPU was {busy} % busy only"
-        return skip(f"could not be judged: {load.get('refused', why)}")
+        return skip(f"could not be judged: {load.learnt.get('refused', why)}")
     seen = f"{mhz} MHz" + ("" if watts is None else f", {watts:.0f} W") + f" at {busy} % load"
     if mhz >= SLOW or (watts is not None and watts >= THRIFTY):
         return ok(seen, observed=f"{mhz} MHz")

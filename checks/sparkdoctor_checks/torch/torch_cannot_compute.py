@@ -39,7 +39,7 @@ def torch_cannot_compute(compute: Compute, torch: Torch, python: Python, gpu: Gp
             bad,
             expected="the results of the CPU",
             observed="wrong results" if trouble is None else str(trouble.trouble).partition(":")[0],
-            evidence=(*course.evidence, *_told(course), *reached.learnt.get("warnings", ())),
+            evidence=(*course.evidence, *_told(course), *reached.texts("warnings")),
             remedy=said,
             command=command,
         )
@@ -53,14 +53,14 @@ def torch_cannot_compute(compute: Compute, torch: Torch, python: Python, gpu: Gp
 def _wrong(step: Step) -> str | None:
     """What is wrong with a step, in words; the clocks are another's business."""
     name, _, kind = step.name.rpartition(" ")
-    mine = step.name.startswith("torch.cuda") or name in ("matmul", "scaled_dot_product_attention", *BACKENDS)
-    if not mine:
+    launched = name in ("matmul", "scaled_dot_product_attention", *BACKENDS) and kind in TOLERANCE
+    if not launched and not step.name.startswith("torch.cuda"):
         return None
     if step.trouble:
         return step.words
-    if "error" not in step.learnt:
+    if not launched or "error" not in step.learnt:
         return None
-    error = step.learnt["error"]
+    error = step.number("error")
     if error is None or not step.learnt.get("finite"):
         return f"{step.name} gives numbers that are not finite"
     if error > TOLERANCE[kind]:
@@ -70,9 +70,5 @@ def _wrong(step: Step) -> str | None:
 
 def _told(course: Course) -> tuple[str, ...]:
     """Each result with its error."""
-    return tuple(
-        f"{step.name}: "
-        + (f"relative error {step.learnt['error']:.1e}" if step.learnt.get("error") is not None else "not a number")
-        for step in course.steps
-        if "error" in step.learnt
-    )
+    told = ((step.name, step.number("error")) for step in course.steps if "error" in step.learnt)
+    return tuple(f"{name}: " + ("not a number" if error is None else f"relative error {error:.1e}") for name, error in told)

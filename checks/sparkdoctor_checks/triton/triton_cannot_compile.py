@@ -39,7 +39,7 @@ def triton_cannot_compile(
     done = ", ".join(step.name.rpartition(" ")[2] for step in compiled.course.steps if "bytes" in step.learnt)
     if isinstance(launched, Missing):
         return ok(f"{whose} compiles for {done}; nothing was launched: {launched.reason}")
-    trouble, error = launched.course.trouble, launched.course.learnt("launch a Triton kernel").get("error")
+    trouble, error = launched.course.trouble, launched.course.number("launch a Triton kernel", "error")
     off = "it is not finite" if error is None else f"relative error {error:.1e}"
     if trouble and trouble.name in ("import torch", "torch.cuda.init"):
         return ok(f"{whose} compiles for {done}; nothing was launched: PyTorch reaches no GPU")

@@ -100,11 +100,21 @@ def _open_standard_streams() -> None:
 
 
 def _end_on_signals() -> None:
-    """End in good order, children and temporary directories too; under nohup, SIGHUP stays ignored."""
+    """End in good order, children and temporary directories too; under nohup, SIGHUP stays ignored.
+
+    Once: another Ctrl-C while we clean up must not keep us from it.
+    """
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) in usual]
+
+    def end(number: int, _: object) -> NoReturn:
+        for other in numbers:
+            signal.signal(other, lambda *_: None)  # SIG_IGN would complain of one that has come already
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
     with contextlib.suppress(ValueError):  # not in the main thread
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, lambda number, _: sys.exit(128 + number))
+        for number in numbers:
+            signal.signal(number, end)
 
 
 class Broke(click.ClickException):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sparkdoctor import doctor, profiles
+from sparkdoctor import doctor, process, profiles
 from sparkdoctor.host import Watch
 from sparkdoctor.registry import Registry
 
@@ -71,9 +71,10 @@ def find_python(path: str | None) -> str | None:
 
 
 def watching(*, deep: bool) -> AbstractContextManager[Watch | None]:
-    """Shows deep work while it goes on, where there is somebody to see it."""
+    """Sees to it that deep work leaves nothing behind, and shows it while it goes on where there is somebody to see it."""
     if not deep:
         return nullcontext()
+    process.adopt()
     from sparkdoctor.cli.progress import shown  # noqa: PLC0415 (rich's live display, for deep work alone)
 
     return shown()

@@ -9,6 +9,8 @@ from sparkdoctor.process import Worked
 
 _TELLING = re.compile(r"\b(?:fatal|error)\b *:|^\w*Error: |cannot find -l", re.IGNORECASE)
 """Marks the line of a compiler's long message that says what is wrong."""
+_HUGE = 1e300
+"""No number of ours comes near: infinite, not a number, or a whole number of a thousand digits."""
 _WORDS = 3
 """Lines of what a worker printed last that are worth showing."""
 
@@ -24,6 +26,16 @@ class Step(NamedTuple):
     learnt: Mapping[str, Any]
     trouble: str | None = None
     place: str = ""
+
+    def number(self, name: str) -> float | None:
+        """A number that it has shown; None where it has not, or what has come is none."""
+        found = self.learnt.get(name)
+        return found if isinstance(found, int | float) and abs(found) < _HUGE else None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts that it has shown; without what is none."""
+        found = self.learnt.get(name)
+        return tuple(item for item in found if isinstance(item, str)) if isinstance(found, list) else ()
 
     @property
     def words(self) -> str:
@@ -54,9 +66,16 @@ class Course(NamedTuple):
         found = self.step(name)
         return found.learnt if found else {}
 
+    def number(self, name: str, what: str) -> float | None:
+        """A number that a step has shown; None where it has shown none."""
+        found = self.step(name)
+        return found.number(what) if found else None
+
     @property
     def trouble(self) -> Step | None:
-        """The first step that went wrong."""
+        """The first step that went wrong; one of ours where the worker did not come to any."""
+        if self.ended and not self.steps:
+            return Step("the start of Python", 0.0, {}, self.ended)
         return next((step for step in self.steps if step.trouble), None)
 
     @property
@@ -75,15 +94,15 @@ def follow(worked: Worked) -> Course:
     done: float | None = None
     for line in worked.said.splitlines():
         match _read(line):
-            case {"step": str(name), "at": int() | float() as at}:
+            case {"step": str(name), "at": int() | float() as at} if abs(at) < _HUGE:
                 steps.append(Step(name, float(at), {}))
             case {"learnt": dict(values)} if steps:
                 steps[-1] = steps[-1]._replace(learnt={**steps[-1].learnt, **values})
             case {"error": str(kind), "text": str(text), "place": str(place)} if steps:
                 steps[-1] = steps[-1]._replace(trouble=f"raised {kind}" + (f": {text}" if text else ""), place=place)
-            case {"done": True, "at": int() | float() as at}:
+            case {"done": True, "at": int() | float() as at} if abs(at) < _HUGE:
                 done = float(at)
-    if done is not None:
+    if done is not None and worked.code == 0:
         return Course(tuple(steps), None, (), worked.left, done)
     ended = worked.ended if worked.code != 0 else "ended with status 0 in the middle of it"
     if steps and not steps[-1].trouble:

@@ -37,11 +37,11 @@ def work():
         learnt(version=str(torch.__version__))
     with attempt("import torch.utils.cpp_extension"):
         from torch.utils import cpp_extension
-    place = os.environ["TMPDIR"]
-    source = os.path.join(place, "sparkdoctor_extension.cpp")
-    with open(source, "w", encoding="utf-8") as file:
-        file.write(SOURCE)
     with attempt("build an extension"):
+        place = os.environ["TMPDIR"]
+        source = os.path.join(place, "sparkdoctor_extension.cpp")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(SOURCE)
         module = cpp_extension.load("sparkdoctor_extension", [source], build_directory=place)
     with attempt("call the extension"):
         if module.half(12) != 6:

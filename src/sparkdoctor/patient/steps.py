@@ -6,7 +6,6 @@ cannot touch it. A step is named before it begins, so that a crash or a hang sti
 
 import faulthandler
 import os
-import resource
 import signal
 import sys
 import time
@@ -18,13 +17,31 @@ BEGAN = time.monotonic()
 LENGTH = 6000
 PIPE = int(os.environ.pop("SPARKDOCTOR_SAY"))
 os.set_inheritable(PIPE, False)
+SELF = os.getpid()
 
 
 class Failed(Exception):
     """A step ended with an error, which has been reported."""
 
 
+def identity(number):
+    """What a descriptor stands for; None where it is closed."""
+    try:
+        place = os.fstat(number)
+    except OSError:
+        return None
+    return place.st_dev, place.st_ino
+
+
+REPORT = identity(PIPE)
+
+
 def say(line):
+    if os.getpid() != SELF:
+        os._exit(0)  # a package has forked, and both came back
+    if identity(PIPE) != REPORT:  # what stands there now may be somebody's file
+        os.write(2, b"the descriptor of this report was closed by what ran last\n")
+        os._exit(1)
     data = (dumps(line) + "\n").encode()
     while data:
         data = data[os.write(PIPE, data) :]
@@ -46,7 +63,7 @@ class attempt:
 
     def __exit__(self, kind, error, trace):
         if error is not None:
-            text = str(error)
+            text = words(error)
             shown = text if len(text) <= LENGTH else text[: LENGTH // 2] + "\n…\n" + text[-LENGTH // 2 :]
             where = traceback.extract_tb(trace)[-1:]
             place = "%s:%s" % (where[0].filename, where[0].lineno) if where else ""
@@ -56,24 +73,24 @@ class attempt:
         return True
 
 
+def words(error):
+    """An error's own words: a package's exception may break when it is asked for them."""
+    try:
+        return str(error)
+    except BaseException as worse:
+        return "(its words could not be had: %s)" % type(worse).__name__
+
+
 def outputs():
     """What standard output and error are: a package may close them or put something else there."""
-    found = []
-    for number in (1, 2):
-        try:
-            place = os.fstat(number)
-            found.append((place.st_dev, place.st_ino))
-        except OSError:
-            found.append(None)
-    return found
+    return [identity(1), identity(2)] + [getattr(stream, "closed", True) for stream in (sys.stdout, sys.stderr)]
 
 
 def main(work):
     """Run a script's steps."""
-    # No core file may be left behind by a crash that we provoke.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    faulthandler.enable()
-    faulthandler.register(signal.SIGUSR1)
+    # On the descriptor: a sitecustomize.py may have put anything in the place of sys.stderr.
+    faulthandler.enable(2)
+    faulthandler.register(signal.SIGUSR1, 2)
     # The directory of these scripts is not on the path of the user's own programs.
     here = os.path.dirname(os.path.realpath(__file__))
     sys.path[:] = [place for place in sys.path if os.path.realpath(place or ".") != here]
@@ -83,5 +100,4 @@ def main(work):
         pass
     say({"done": True, "at": round(time.monotonic() - BEGAN, 3)})
     # What packages do at exit is not what was asked for.
-    sys.stdout.flush()
     os._exit(0)

@@ -1,6 +1,7 @@
 """Whether an nvcc can make a loadable library for each architecture: the arguments are its path and numbers such as 121."""
 
 import os
+import resource
 import subprocess
 import sys
 
@@ -17,9 +18,13 @@ extern "C" int launch(const float* x, const float* y, float* out, int n) {
   return cudaGetLastError();
 }
 """
+SHOWN = 64 << 10
+LARGEST = 64 << 20
+"""Bytes of any file that a compiler writes here, what it prints among them: the kernel ends one that writes without end."""
 
 
 def work(nvcc, *numbers):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     place = os.environ["TMPDIR"]
     source = os.path.join(place, "muladd.cu")
     with open(source, "w", encoding="utf-8") as file:
@@ -29,12 +34,25 @@ def work(nvcc, *numbers):
             library = os.path.join(place, "libmuladd_%s.so" % number)
             code = "arch=compute_%s,code=sm_%s" % (number, number)
             command = [nvcc, "-gencode=" + code, "-shared", "-Xcompiler=-fPIC", source, "-o", library]
-            ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, cwd=place)
+            # Into a file: whoever holds a pipe open after it has ended would be waited for.
+            with open(os.path.join(place, "said"), "w+b") as said:
+                ran = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False, cwd=place)
+                said.seek(0)
+                told = said.read(SHOWN).decode(errors="backslashreplace").strip()
             if ran.returncode:
-                raise RuntimeError(
-                    (ran.stderr or ran.stdout).decode(errors="backslashreplace").strip() or "status %d" % ran.returncode
-                )
-            learnt(bytes=os.path.getsize(library))
+                raise RuntimeError(told or "status %d" % ran.returncode)
+            learnt(bytes=size(library))
+
+
+def size(library):
+    try:
+        with open(library, "rb") as file:
+            magic = file.read(4)
+    except FileNotFoundError:
+        magic = b""
+    if magic != b"\x7fELF":
+        raise RuntimeError("it ended with status 0 and wrote no library")
+    return os.path.getsize(library)
 
 
 if __name__ == "__main__":

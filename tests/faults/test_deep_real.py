@@ -1,0 +1,59 @@
+"""The installed command with a real PyTorch and Triton among faults: $SPARKDOCTOR_TEST_PATIENT names a Python that has both."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sick import Env, deep, result, statuses
+from standins.hosts import script
+
+pytestmark = pytest.mark.real
+PATIENT = os.environ.get("SPARKDOCTOR_TEST_PATIENT", "")
+CHECKS = ("torch-import-dies", "torch-cannot-compute", "triton-cannot-compile", "extension-cannot-build")
+
+
+@pytest.fixture
+def with_torch(env: Env, tmp_path: Path) -> Env:
+    """The environment, with what stands for the patient's interpreter in its place."""
+    if not PATIENT:
+        pytest.skip("SPARKDOCTOR_TEST_PATIENT names no Python with torch and triton")
+    # Not a link: Python would look for its environment beside that.
+    script(tmp_path / "venv" / "bin" / "python", f'#!/bin/sh\nexec {PATIENT} "$@"\n')
+    (tmp_path / "bin" / "ninja").symlink_to(shutil.which("ninja") or "/nowhere")
+    return env
+
+
+def test_a_real_pytorch_does_its_work_and_writes_nothing(with_torch: Env, tmp_path: Path) -> None:
+    document = deep(with_torch, tmp_path, *CHECKS, seconds=120)
+    found = statuses(document)
+    assert found["torch-import-dies"] == found["triton-cannot-compile"] == found["extension-cannot-build"] == "ok", document
+    assert found["torch-cannot-compute"] in ("ok", "skipped")  # there need not be a GPU
+
+
+def test_a_triton_whose_ptxas_never_ends(with_torch: Env, tmp_path: Path) -> None:
+    slow = script(
+        tmp_path / "ptxas",
+        "#!/bin/sh\n[ $1 = --version ] && echo 'Cuda compilation tools, release 13.0, V13.0.88' && exit\nexec sleep 3600\n",
+    )
+    env = {**with_torch, "TRITON_PTXAS_BLACKWELL_PATH": str(slow)}
+    found = result(deep(env, tmp_path, "triton-cannot-compile", seconds=20), "triton-cannot-compile")
+    assert found["status"] == "failed"
+    assert found["summary"].endswith("compile for sm_121 did not answer in time")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("[ $1 = --version ] && echo 1.13.0 && exit\nexec sleep 3600", "build an extension did not answer in time"),
+        ("[ $1 = --version ] && echo 1.13.0 && exit\nsleep 3600 & echo 'fatal error: no' ; exit 1", "build an extension "),
+        ("exit 1", "build an extension raised RuntimeError: Ninja is required to load C++ extensions"),
+    ],
+)
+def test_a_ninja_that_does_not_do_its_work(with_torch: Env, tmp_path: Path, code: str, words: str) -> None:
+    (tmp_path / "bin" / "ninja").unlink()
+    script(tmp_path / "bin" / "ninja", f"#!/bin/sh\n{code}\n")
+    found = result(deep(with_torch, tmp_path, "extension-cannot-build", seconds=20), "extension-cannot-build")
+    assert found["status"] == "failed"
+    assert found["summary"].startswith(words)
