@@ -166,6 +166,11 @@ def test_what_is_needed_stays(text: str) -> None:
     assert NOBODY.text(text) == text
 
 
+def test_the_hash_of_a_file_stays() -> None:
+    asked = {"ask": "digest", "args": ["/home/alice/builder.py"], "answer": "8ef1" * 16}
+    assert ALICE.clean(asked) == {**asked, "args": ["/home/user/builder.py"]}
+
+
 def test_an_installed_distribution_keeps_its_version() -> None:
     said = '{"distributions": [["nvidia-cublas", "13.1.0.3", "/usr/lib/nvidia_cublas-13.1.0.3.dist-info"], ["torch", "2.11.0", "/x"]]}'
     assert "13.1.0.3.dist-info" in ALICE.text(said)
