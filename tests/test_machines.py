@@ -41,7 +41,13 @@ WRONG: dict[str, dict[str, str]] = {
     "gb10-docker-defaults": {"shm-too-small": "failed", "memlock-limit-low": "warning", "arch-list-wrong": "warning"},
     "gb10-memory-full": {"memory-low": "failed", "build-jobs-unbounded": "failed"},
     "gb10-page-cache": {"page-cache-holds-memory": "warning"},
-    "h100": {"compute-capability-mismatch": "failed", "arch-list-wrong": "failed", "machine-not-spark": "warning"},
+    "h100": {
+        "compute-capability-mismatch": "failed",
+        "arch-list-wrong": "failed",
+        "machine-not-spark": "warning",
+        "cache-not-persistent": "warning",
+    },
+    "h100-deep": {"cache-not-persistent": "warning"},
     "x86-laptop": {
         "machine-not-spark": "warning",
         "driver-missing": "failed",
@@ -164,10 +170,19 @@ def test_an_old_tape_gives_skips_and_never_false_verdicts(name: str) -> None:
 
 def test_a_real_h100_is_healthy_under_its_own_profile() -> None:
     report = examine(Player(tape("h100")), "hopper")
-    assert report["verdict"] == "ok"
-    assert report["summary"] == {"ok": 32, "warning": 0, "failed": 0, "skipped": 3, "crashed": 0}
+    assert wrong(report) == {"cache-not-persistent": "warning"}  # it is a container without volumes
     assert summaries(report)["torch-lacks-kernels"] == "sm_90 runs on 9.0"
     assert summaries(report)["triton-ptxas-too-old"] == "ptxas 12.8.93 (bundled) assembles sm_90a"
+
+
+def test_everything_was_really_done_on_an_h100() -> None:
+    report = examine(Player(tape("h100-deep")), "hopper", deep=True)
+    proven = "torch-import-dies torch-cannot-compute triton-cannot-compile nvcc-cannot-compile extension-cannot-build".split()
+    assert {name: statuses(report)[name] for name in proven} == dict.fromkeys(proven, "ok")
+    assert summaries(report)["torch-cannot-compute"] == "8 results on NVIDIA H100 80GB HBM3 agree with the CPU"
+    assert summaries(report)["triton-cannot-compile"].endswith("compiles for sm_90; a kernel was launched and is right")
+    quick = statuses(examine(Player(tape("h100-deep")), "hopper"))
+    assert quick == {name: status for name, status in statuses(report).items() if name in quick}
 
 
 def test_a_compiler_that_nobody_asked_is_not_called_missing() -> None:

@@ -463,6 +463,7 @@ EVERY: list[tuple[Question, Any]] = [
     (Question("digest", ("/lib",)), "0123456789abcdef" * 4),
     (Question("stat", ("/x",)), STAT),
     (Question("stat", ("/z",)), {**STAT, "uid": 1000, "gid": 0, "mtime": 1_760_000_000}),
+    (Question("lineage", ("/x/y",)), [{"path": "/x", **STAT}, {"path": "/", **STAT, "uid": 0, "gid": 0, "mtime": 0}]),
     (Question("stat", ("/y",)), Missing("/y does not exist")),
     (Question("gpu_code", ("/lib",)), ["sm_121", "compute_121"]),
     (Question("holders", ("/x",)), {"now": 1, "processes": [{"pid": 7, "name": "ninja", "what": "/x/lock"}], "hidden": 0}),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sparkdoctor import doctor, profiles
-from sparkdoctor.host import READ_LIMIT, RECORD_LIMIT, RECORDS_LIMIT, Host, Question, missing
+from sparkdoctor.host import READ_LIMIT, RECORD_LIMIT, RECORDS_LIMIT, Host, Question, missing, over
 from sparkdoctor.machine import Machine
 from sparkdoctor.process import Worked
 from sparkdoctor.registry import Registry
@@ -202,6 +202,12 @@ class World:
 
     def _members(self, gid: int) -> int:  # noqa: ARG002 (each user has a group of their own)
         return 0
+
+    def _lineage(self, path: str) -> list[dict[str, Any]]:
+        chain = [path, *over(path)]
+        there = next(one for one in chain if self._has(one))
+        real = self.real(there) + path[len(there.rstrip("/")) :]
+        return [{"path": one, **self._stat(one)} for one in dict.fromkeys((*chain, *over(real))) if self._has(one)]
 
     def _space(self, path: str) -> dict[str, int]:
         real, _ = self._find(path)

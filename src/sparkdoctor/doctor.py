@@ -1,5 +1,6 @@
 """Examines a machine: which checks run, on which facts, and what becomes of those that cannot."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,9 @@ _LAST_MOMENT = 0.3
 """Seconds that checks get to judge what was read when all time went into reading."""
 _MOMENT = 0.05
 """Seconds that the rest get when one check took more than all of it."""
+
+_SHARE = 1e-4
+"""Seconds for which a check that never ends keeps the interpreter from everybody else."""
 
 
 class UnknownIdError(ValueError):
@@ -94,6 +98,7 @@ def _judge_all(machine: Machine, checks: Sequence[Check]) -> list[Result]:
         # Where one check took all the time, the others get a moment each, and all together not much more than one.
         if not done.wait(max(_MOMENT, ends - time.monotonic())) and waiting:
             stuck = waiting.pop()
+            sys.setswitchinterval(_SHARE)  # it may be a loop, which would leave us little
             results.append(_result(stuck, Verdict(Status.CRASHED, "the check did not come to an end"), 0.0))
         if time.monotonic() > ends + _LAST_MOMENT:
             late = Verdict(Status.CRASHED, "no time was left for this check: others did not come to an end")

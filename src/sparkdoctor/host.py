@@ -75,6 +75,7 @@ class LocalHost:
             "read": _read,
             "entries": _entries,
             "stat": _stat,
+            "lineage": _lineage,
             "space": _space,
             "records": _records,
             "head": _head,
@@ -210,6 +211,32 @@ def _stat(path: str) -> dict[str, Any]:
         "writable": os.access(path, os.W_OK),
         "executable": os.access(path, os.X_OK),
     }
+
+
+def _lineage(path: str) -> list[dict[str, Any]]:
+    """What `_stat` says of an absolute path and of the directories over it, those that links lead to as well; what exists.
+
+    One question, since a redacted tape does not know what lies over a home directory.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    given = os.path.normpath(path)
+    for one in (given, *over(given)):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found[one] = _stat(one)
+    there = next(iter(found))
+    real = os.path.join(os.path.realpath(there), os.path.relpath(given, there)) if there != given else os.path.realpath(given)
+    for one in over(real):
+        if one not in found:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                found[one] = _stat(one)
+    return [{"path": _printable(one), **status} for one, status in found.items()]
+
+
+def over(path: str) -> Iterator[str]:
+    """The directories over an absolute path, the nearest first."""
+    while path != "/":
+        path = os.path.dirname(path)
+        yield path
 
 
 _KINDS = (("file", stat.S_ISREG), ("directory", stat.S_ISDIR), ("device", stat.S_ISCHR))

@@ -258,6 +258,11 @@ class Machine:
         found = _or_missing(self._ask("stat", path), dict)
         return found if isinstance(found, Missing) else FileStatus(**found)
 
+    def lineage(self, path: str) -> dict[str, FileStatus]:
+        """What exists of an absolute path and of the directories over it, the nearest first; then those behind links."""
+        found = _typed(self._ask("lineage", path), list)
+        return {entry["path"]: FileStatus(**{name: entry[name] for name in entry if name != "path"}) for entry in found}
+
     def space(self, path: str) -> Space | Missing:
         """The file system that holds a path."""
         found = _or_missing(self._ask("space", path), dict)

@@ -224,6 +224,13 @@ def _is_holders(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_holder, value))
 
 
+_STATUS = {
+    **dict.fromkeys(("kind", "real"), _is_text),
+    **dict.fromkeys(("size", "mode"), _is_count),
+    **dict.fromkeys(("readable", "writable", "executable"), _is_flag),
+}
+_OWNED = dict.fromkeys(("uid", "gid", "mtime"), _is_count)
+_is_relative = _has({"path": _is_text, **_STATUS}, optional=_OWNED)
 _is_holder = _has({"pid": _is_count, "name": _is_text, "what": _is_text})
 _is_ran = _has({"code": _is_code, "stdout": _is_text, "stderr": _is_text})
 _SHAPES: dict[str, Any] = {
@@ -237,18 +244,8 @@ _SHAPES: dict[str, Any] = {
     "gpu_code": _is_texts,
     "holders": _has({"now": _is_count, "processes": _is_holders, "hidden": _is_count}),
     "members": _is_count,
-    "stat": _has(
-        {
-            "kind": _is_text,
-            "size": _is_count,
-            "mode": _is_count,
-            "real": _is_text,
-            "readable": _is_flag,
-            "writable": _is_flag,
-            "executable": _is_flag,
-        },
-        optional=dict.fromkeys(("uid", "gid", "mtime"), _is_count),
-    ),
+    "stat": _has(_STATUS, optional=_OWNED),
+    "lineage": lambda answer: isinstance(answer, list) and all(map(_is_relative, answer)),
     "space": _has({"total": _is_count, "free": _is_count, "device": _is_count}),
     "limits": _is_limits,
     "self": _has(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkdoctor import profiles
-from sparkdoctor.host import LocalHost, Question
+from sparkdoctor.host import LocalHost, Question, over
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Missing
 
@@ -62,6 +62,9 @@ class Paper:
                     "writable": False,
                     "executable": True,
                 }
+            case "lineage":
+                chain = ((one, self.answer(Question("stat", (one,)), 1.0)) for one in (path, *over(path)))
+                return [{"path": one, **status} for one, status in chain if isinstance(status, dict)]
             case "entries" if below := self._below(path):
                 return sorted({name.partition("/")[0] for name in below})
         return Missing(f"{path or kind} does not exist")

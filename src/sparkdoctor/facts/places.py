@@ -1,8 +1,7 @@
 """Where a program would put its files: the path it would make, what is there, and whose file system holds it."""
 
 import re
-from collections.abc import Iterator
-from posixpath import dirname, join, normpath
+from posixpath import join, normpath
 from typing import NamedTuple
 
 from sparkdoctor.machine import FileStatus, Machine
@@ -46,24 +45,16 @@ class Place(NamedTuple):
 def locate(machine: Machine, path: str) -> Place:
     """Look at a path; a relative one begins where this process works."""
     given = "/" + normpath(join(machine.itself()["cwd"] or "/", path)).strip("/")
-    status = machine.stat(given)
-    there = next(one for one in (given, *_over(given)) if one == "/" or not isinstance(machine.stat(one), Missing))
-    base = machine.stat(there)
-    real = given if isinstance(base, Missing) else join(base.real, given[len(there) :].lstrip("/")).rstrip("/") or "/"
-    above: dict[str, FileStatus] = {}
-    for parent in (*_over(real), *_over(given)):
-        if not isinstance(found := machine.stat(parent), Missing):
-            above.setdefault(found.real, found)
+    found = machine.lineage(given)
+    there = next(iter(found), "/")
+    base = found[there].real if found else "/"
+    real = given if there == base else join(base, given[len(there) :].lstrip("/")).rstrip("/") or "/"
+    status = found.get(given)
+    above = {one.real: one for name, one in found.items() if name != given}
+    nearest = sorted(above.items(), key=lambda item: not (real + "/").startswith(item[0].rstrip("/") + "/"))
     mounts = machine.read("/proc/self/mountinfo")
     mount = None if isinstance(mounts, Missing) else mount_of(real, mounts)
-    return Place(real, None if isinstance(status, Missing) else status, tuple(above.items()), mount)
-
-
-def _over(path: str) -> Iterator[str]:
-    """The directories over an absolute path, the nearest first."""
-    while path != "/":
-        path = dirname(path)
-        yield path
+    return Place(real, status, tuple(nearest), mount)
 
 
 def mount_of(path: str, mountinfo: str) -> Mount | None:

@@ -6,8 +6,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
 from steps import attempt, learnt, main, outputs
 
-LOAD_SECONDS, QUEUED = 0.7, 0.05
-"""How long the GPU is kept busy, and the work that it is given ahead, in seconds."""
+LOAD_SECONDS, QUEUED, SAMPLES = 2.0, 0.05, 5
+"""How long the GPU is kept busy at most and the work that it is given ahead, in seconds; how many of the last samples count."""
 
 
 def work():
@@ -119,7 +119,8 @@ def load(torch):
     torch.cuda.synchronize()
     enough = 1 + int(QUEUED * 3 / (time.monotonic() - began))
     samples, queue = [], []
-    while time.monotonic() - began < LOAD_SECONDS:
+    # NVML looks back over up to a second: go on until it has seen the load.
+    while time.monotonic() - began < LOAD_SECONDS and not seen(samples):
         for _ in range(enough):
             a @ a
         queue.append(torch.cuda.Event())
@@ -127,11 +128,15 @@ def load(torch):
         samples.append(sample(pynvml, handle))
         if len(queue) > 1:
             queue.pop(0).synchronize()
-    # The first half is the way up.
-    later = samples[len(samples) // 2 :]
     names = ("mhz", "watts", "busy")
-    columns = [sorted(value for value in column if value is not None) for column in zip(*later)]
-    learnt(samples=len(later), **{name: column[len(column) // 2] for name, column in zip(names, columns) if column})
+    columns = [sorted(value for value in column if value is not None) for column in zip(*samples[-SAMPLES:])]
+    learnt(samples=len(samples), **{name: column[len(column) // 2] for name, column in zip(names, columns) if column})
+
+
+def seen(samples):
+    """Whether the last samples show a busy GPU."""
+    last = [busy or 0 for _, _, busy in samples[-SAMPLES:]]
+    return len(last) == SAMPLES and min(last) >= 90
 
 
 def handle_of(torch, pynvml):
