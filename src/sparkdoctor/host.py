@@ -112,6 +112,7 @@ class LocalHost:
     def _work(self, python: str, name: str, *args: str, timeout: float) -> dict[str, Any]:
         """Start one of our scripts as the user's own programs are started, with caches and temporary files of its own."""
         heard = bytearray()
+        branches = {name}
 
         def hear(chunk: bytes) -> None:
             heard.extend(chunk)
@@ -119,7 +120,8 @@ class LocalHost:
             heard[:] = rest
             for line in lines:
                 if self._watch and (step := _STEP.match(line)):
-                    self._watch(name, step[1].decode())
+                    branches.add(branch := f"{name}.{step[2].decode()}" if step[2] else name)
+                    self._watch(branch, step[1].decode())
 
         with _scratch(roomy=True) as place:
             caches = {variable: f"{place}/{variable}" for variable in _CACHES}
@@ -130,7 +132,8 @@ class LocalHost:
                 worked = process.work(argv, timeout=timeout, env=env, hear=hear)
             finally:
                 if self._watch:
-                    self._watch(name, None)
+                    for branch in branches:
+                        self._watch(branch, None)
         return {**worked._asdict(), "left": list(worked.left)}
 
     def _self(self) -> dict[str, Any]:
@@ -417,7 +420,7 @@ def _mirror(directory: str, place: str) -> None:
                 os.symlink(os.path.abspath(entry.path), f"{place}/{entry.name}")
 
 
-_STEP = re.compile(rb'\{"step": "([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"')
+_STEP = re.compile(rb'\{"step": "([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"(?:, "at": [\d.]{1,20}, "in": "(\w{1,40})")?')
 """The beginning of a step in a worker's report; the patient's packages may have written there too."""
 _ALONE = ("toolkit",)
 """Scripts that need no package of the interpreter that runs them: what that loads at its start is not examined."""

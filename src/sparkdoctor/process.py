@@ -130,7 +130,7 @@ def work(argv: Sequence[str], *, timeout: float, env: Mapping[str, str], hear: C
             said, code, flooded = _follow(child, streams, began + timeout - min(_LAST_WORDS, timeout / 4), hear)
             if code is None:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(child.pid, signal.SIGUSR1)
+                    os.killpg(child.pid, signal.SIGUSR1)
                 more, _, _ = _follow(child, streams[1:], began + timeout)
                 for part, rest in zip(said[1:], more, strict=True):  # the question may wake what hung: no more of the report
                     part.extend(rest)

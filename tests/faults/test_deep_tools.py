@@ -271,10 +271,9 @@ def test_a_deep_tape_gives_the_same_verdicts_and_does_no_work(env: Env, tmp_path
     assert home not in text
     assert "abcdefghijklmnop" not in text
     assert {entry["args"][1] for entry in json.loads(text)["answers"] if entry["ask"] == "work"} >= {
-        "compute",
+        "pytorch",
         "compile",
         "toolkit",
-        "extension",
     }
     Path(env[IMPORTED]).unlink()
     with nothing_written(tmp_path):

@@ -26,7 +26,7 @@ def torch_cannot_compute(compute: Compute, torch: Torch, python: Python, gpu: Gp
     course = compute.course
     reached = course.step("torch.cuda.is_available")
     if reached is None:
-        return skip("PyTorch could not be imported; see torch-import-dies")
+        return skip(f"{course.trouble.words if course.trouble else 'nothing was reported'}; see torch-import-dies")
     if not reached.trouble and not reached.learnt.get("available") and isinstance(gpu, Missing):
         return skip(f"PyTorch sees no GPU: {gpu.reason}")
     said, command = torch.renewal(python, profile.torch.fresh)

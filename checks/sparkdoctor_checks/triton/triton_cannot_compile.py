@@ -1,6 +1,7 @@
 """Triton at work."""
 
 from sparkdoctor.facts import Python, Triton, TritonCompile, TritonLaunch
+from sparkdoctor.facts.course import START
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok
 from sparkdoctor.profiles import Profile
 
@@ -41,7 +42,7 @@ def triton_cannot_compile(
         return ok(f"{whose} compiles for {done}; nothing was launched: {launched.reason}")
     trouble, error = launched.course.trouble, launched.course.number("launch a Triton kernel", "error")
     off = "it is not finite" if error is None else f"relative error {error:.1e}"
-    if trouble and trouble.name in ("import torch", "torch.cuda.init"):
+    if trouble and trouble.name in (START, "import torch", "torch.cuda.init"):
         return ok(f"{whose} compiles for {done}; nothing was launched: PyTorch reaches no GPU")
     if trouble or error is None or error > TOLERANCE:
         wrong = trouble.words if trouble else f"a kernel was launched and its result is wrong: {off}"

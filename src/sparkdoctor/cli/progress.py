@@ -14,13 +14,15 @@ from rich.text import Text
 from sparkdoctor.host import Watch
 
 WORKERS = {
-    "compute": "PyTorch",
+    "pytorch": "PyTorch",
+    "pytorch.compute": "PyTorch",
+    "pytorch.launch": "Triton on the GPU",
+    "pytorch.extension": "extension",
     "compile": "Triton",
-    "launch": "Triton on the GPU",
-    "extension": "extension",
     "toolkit": "nvcc",
+    "deepspeed_builder": "DeepSpeed",
 }
-"""What the scripts of deep work are called to a user."""
+"""What the scripts of deep work and their branches are called to a user."""
 
 
 class Progress:
@@ -38,6 +40,7 @@ class Progress:
             if step is None:
                 self._running.pop(worker, None)
             else:
+                self._running.pop(worker.partition(".")[0], None)  # it has branched
                 self._running[worker] = step, time.monotonic()
 
     def __rich__(self) -> Spinner:

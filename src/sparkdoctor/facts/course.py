@@ -2,15 +2,17 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sparkdoctor.process import Worked
+from sparkdoctor.process import Ran, Worked
 
 _TELLING = re.compile(r"\b(?:fatal|error)\b *:|^\w*Error: |cannot find -l", re.IGNORECASE)
 """Marks the line of a compiler's long message that says what is wrong."""
 _HUGE = 1e300
 """No number of ours comes near: infinite, not a number, or a whole number of a thousand digits."""
+START = "the start of Python"
+"""Where a worker went wrong that reported nothing."""
 _WORDS = 3
 """Lines of what a worker printed last that are worth showing."""
 
@@ -75,7 +77,7 @@ class Course(NamedTuple):
     def trouble(self) -> Step | None:
         """The first step that went wrong; one of ours where the worker did not come to any."""
         if self.ended and not self.steps:
-            return Step("the start of Python", 0.0, {}, self.ended)
+            return Step(START, 0.0, {}, self.ended)
         return next((step for step in self.steps if step.trouble), None)
 
     @property
@@ -88,12 +90,33 @@ class Course(NamedTuple):
         return (*telling[:_WORDS], self.trouble.place)
 
 
-def follow(worked: Worked) -> Course:
-    """Read a worker's report."""
+def follow(worked: Worked, branch: str = "") -> Course:
+    """Read a worker's report; of one that has branched, the steps before that and those of one branch."""
+    lines = [line for text in worked.said.splitlines() if isinstance(line := _read(text), dict)]
+    steps, done = _steps([line for line in lines if "in" not in line])
+    code, ended = worked.code, worked.ended
+    mine = [line for line in lines if branch and line.get("in") == branch]
+    codes = [line["ended"] for line in lines if line.get("of") == branch and type(line.get("ended")) is int and "in" not in line]
+    if mine or codes:
+        more, done = _steps(mine)
+        steps += more or [Step(branch, 0.0, {})]
+        if codes:
+            code, ended = codes[-1], Ran(codes[-1], "", "").ended
+    if done is not None and code == 0:
+        return Course(tuple(steps), None, (), worked.left, done)
+    ended = ended if code != 0 else "ended with status 0 in the middle of it"
+    if steps and not steps[-1].trouble:
+        steps[-1] = steps[-1]._replace(trouble=ended)
+    printed = [line.strip() for line in (worked.stderr.strip() or worked.stdout.strip()).splitlines() if line.strip()]
+    return Course(tuple(steps), ended, _telling(printed), worked.left)
+
+
+def _steps(lines: Sequence[Mapping[str, Any]]) -> tuple[list[Step], float | None]:
+    """The steps, and when their end was reported."""
     steps: list[Step] = []
     done: float | None = None
-    for line in worked.said.splitlines():
-        match _read(line):
+    for line in lines:
+        match line:
             case {"step": str(name), "at": int() | float() as at} if abs(at) < _HUGE:
                 steps.append(Step(name, float(at), {}))
             case {"learnt": dict(values)} if steps:
@@ -102,13 +125,7 @@ def follow(worked: Worked) -> Course:
                 steps[-1] = steps[-1]._replace(trouble=f"raised {kind}" + (f": {text}" if text else ""), place=place)
             case {"done": True, "at": int() | float() as at} if abs(at) < _HUGE:
                 done = float(at)
-    if done is not None and worked.code == 0:
-        return Course(tuple(steps), None, (), worked.left, done)
-    ended = worked.ended if worked.code != 0 else "ended with status 0 in the middle of it"
-    if steps and not steps[-1].trouble:
-        steps[-1] = steps[-1]._replace(trouble=ended)
-    printed = [line.strip() for line in (worked.stderr.strip() or worked.stdout.strip()).splitlines() if line.strip()]
-    return Course(tuple(steps), ended, _telling(printed), worked.left)
+    return steps, done
 
 
 def _telling(lines: list[str]) -> tuple[str, ...]:

@@ -4,13 +4,14 @@ from typing import ClassVar, Self
 
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts.course import Course, follow
-from sparkdoctor.facts.gpu import Gpu, for_target
+from sparkdoctor.facts.gpu import for_target
 from sparkdoctor.facts.nvcc import REFUSAL, Nvcc, called
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, Machine, Unavailable
 from sparkdoctor.model import Missing
+from sparkdoctor.process import Worked
 
-COMPUTE, COMPILE, BUILD = 120.0, 120.0, 180.0
+TORCH, COMPILE = 180.0, 120.0
 """Seconds; an import from a cold disk alone may take half a minute."""
 
 
@@ -33,6 +34,22 @@ class Work(Fact):
         return cls(course=follow(worked))
 
 
+class TorchWork(Fact):
+    """The report of patient/pytorch.py, which imports PyTorch once and branches for all that is done with it."""
+
+    deep: ClassVar[bool] = True
+    worked: Worked
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self | Missing:
+        """Where PyTorch is installed, put it to work."""
+        python = machine.need(Python)
+        if isinstance(missing := python.modules["torch"], Missing):
+            return missing
+        worked = machine.work(python.path, "pytorch", timeout=TORCH)
+        return worked if isinstance(worked, Missing) else cls(worked)
+
+
 class Compute(Work):
     """The patient's PyTorch at work: imported, CUDA initialised, products and attention compared.
 
@@ -42,12 +59,36 @@ class Compute(Work):
     course: Course
 
     @classmethod
+    def probe(cls, machine: Machine) -> Self:
+        """What became of that branch."""
+        return cls(follow(machine.need(TorchWork).worked, "compute"))
+
+
+class TritonLaunch(Work):
+    """The patient's Triton at work on a GPU: a kernel compiled for it, launched, compared. Steps: patient/launch.py."""
+
+    course: Course
+
+    @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
-        """Where PyTorch is installed, see how far it comes."""
-        python = machine.need(Python)
-        if isinstance(missing := python.modules["torch"], Missing):
-            return missing
-        return cls.of(machine, python.path, "compute", timeout=COMPUTE)
+        """What became of that branch, where there is a GPU."""
+        course = follow(machine.need(TorchWork).worked, "launch")
+        if course.learnt("torch.cuda.init").get("available") is False:
+            return Missing("PyTorch reaches no GPU")
+        if course.learnt("import triton").get("installed") is False:
+            return Missing("Triton is not installed")
+        return cls(course)
+
+
+class ExtensionBuild(Work):
+    """A small C++ extension, built and loaded by the patient's PyTorch in a temporary directory. Steps: patient/extension.py."""
+
+    course: Course
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self:
+        """What became of that branch."""
+        return cls(follow(machine.need(TorchWork).worked, "extension"))
 
 
 class TritonCompile(Work):
@@ -62,36 +103,6 @@ class TritonCompile(Work):
         if isinstance(missing := python.modules["triton"], Missing):
             return missing
         return for_target(machine, lambda wanted: cls.of(machine, python.path, "compile", str(wanted.number), timeout=COMPILE))
-
-
-class TritonLaunch(Work):
-    """The patient's Triton at work on a GPU: a kernel compiled for it, launched, compared."""
-
-    course: Course
-
-    @classmethod
-    def probe(cls, machine: Machine) -> Self | Missing:
-        """Where there are PyTorch, Triton and a GPU, launch."""
-        python = machine.need(Python)
-        for name in ("torch", "triton"):
-            if isinstance(missing := python.modules[name], Missing):
-                return missing
-        machine.need(Gpu)
-        return cls.of(machine, python.path, "launch", timeout=COMPILE)
-
-
-class ExtensionBuild(Work):
-    """A small C++ extension, built and loaded by the patient's PyTorch in a temporary directory."""
-
-    course: Course
-
-    @classmethod
-    def probe(cls, machine: Machine) -> Self | Missing:
-        """Where PyTorch is installed, build."""
-        python = machine.need(Python)
-        if isinstance(missing := python.modules["torch"], Missing):
-            return missing
-        return cls.of(machine, python.path, "extension", timeout=BUILD)
 
 
 class NvccCompile(Work):

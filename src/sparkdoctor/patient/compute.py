@@ -1,21 +1,15 @@
-"""What the patient's PyTorch can do: be imported, reach the GPU, compute what the CPU computes."""
+"""What the patient's PyTorch can do: reach the GPU, compute what the CPU computes. A branch of pytorch.py."""
 
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
-from steps import attempt, learnt, main, outputs
+from steps import attempt, learnt
 
 LOAD_SECONDS, QUEUED, SAMPLES = 2.0, 0.05, 5
 """How long the GPU is kept busy at most and the work that it is given ahead, in seconds; how many of the last samples count."""
 
 
-def work():
-    before = outputs()
-    with attempt("import torch"):
-        import torch
-
-        learnt(version=str(torch.__version__), closed=outputs() != before)
+def work(torch):
     with attempt("torch.cuda.is_available"):
         import warnings
 
@@ -159,7 +153,3 @@ def sample(pynvml, handle):
         None if watts is None else watts / 1000,
         None if busy is None else busy.gpu,
     )
-
-
-if __name__ == "__main__":
-    main(work)

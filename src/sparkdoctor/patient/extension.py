@@ -1,10 +1,11 @@
-"""Whether the patient's PyTorch can build an extension: headers, compiler, linker and ninja, as its own loader calls them."""
+"""Whether the patient's PyTorch can build an extension: headers, compiler, linker and ninja, as its own loader calls them.
+
+A branch of pytorch.py.
+"""
 
 import os
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
-from steps import attempt, learnt, main
+from steps import attempt
 
 SOURCE = r"""
 #include <Python.h>
@@ -30,11 +31,7 @@ PyMODINIT_FUNC PyInit_sparkdoctor_extension() { return PyModule_Create(&definiti
 """
 
 
-def work():
-    with attempt("import torch"):
-        import torch
-
-        learnt(version=str(torch.__version__))
+def work(_torch):
     with attempt("import torch.utils.cpp_extension"):
         from torch.utils import cpp_extension
     with attempt("build an extension"):
@@ -52,7 +49,3 @@ def work():
             pass
         else:
             raise ArithmeticError("the exception that it throws did not arrive")
-
-
-if __name__ == "__main__":
-    main(work)

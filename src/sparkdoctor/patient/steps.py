@@ -14,10 +14,15 @@ import traceback
 from wire import dumps
 
 BEGAN = time.monotonic()
-LENGTH = 6000
+LENGTH = 3000
 PIPE = int(os.environ.pop("SPARKDOCTOR_SAY"))
 os.set_inheritable(PIPE, False)
 SELF = os.getpid()
+ATOMIC = 4096
+"""Bytes that arrive in one piece, whoever else writes (PIPE_BUF)."""
+BRANCH = ""
+"""The name of the branch that this process is, see `branch`."""
+branches = {}
 
 
 class Failed(Exception):
@@ -39,12 +44,22 @@ REPORT = identity(PIPE)
 def say(line):
     if os.getpid() != SELF:
         os._exit(0)  # a package has forked, and both came back
+    if BRANCH:
+        line["in"] = BRANCH
     if identity(PIPE) != REPORT:  # what stands there now may be somebody's file
         os.write(2, b"the descriptor of this report was closed by what ran last\n")
         os._exit(1)
     data = (dumps(line) + "\n").encode()
-    while data:
-        data = data[os.write(PIPE, data) :]
+    while len(data) > ATOMIC and line.get("text"):
+        line["text"] = shortened(line["text"], len(line["text"]) // 2)
+        data = (dumps(line) + "\n").encode()
+    os.write(PIPE, data[:ATOMIC])
+
+
+def shortened(text, length):
+    """The beginning and the end of a text."""
+    half = max(1, length // 2)
+    return text if len(text) <= length else text[:half] + "\n…\n" + text[-half:]
 
 
 def learnt(**values):
@@ -63,8 +78,7 @@ class attempt:
 
     def __exit__(self, kind, error, trace):
         if error is not None:
-            text = words(error)
-            shown = text if len(text) <= LENGTH else text[: LENGTH // 2] + "\n…\n" + text[-LENGTH // 2 :]
+            shown = shortened(words(error), LENGTH)
             where = traceback.extract_tb(trace)[-1:]
             place = "%s:%s" % (where[0].filename, where[0].lineno) if where else ""
             say({"error": kind.__name__, "text": shown, "place": place})
@@ -86,18 +100,42 @@ def outputs():
     return [identity(1), identity(2)] + [getattr(stream, "closed", True) for stream in (sys.stdout, sys.stderr)]
 
 
+def branch(name, work):
+    """Do `work` in a process of its own that has what was imported so far, side by side with what follows here."""
+    global BRANCH, SELF
+    child = os.fork()
+    if child:
+        branches[child] = name
+        return
+    BRANCH, SELF = name, os.getpid()
+    branches.clear()
+    finish(work)
+
+
+def finish(work, *arguments):
+    """Come to the end of a script or a branch, and no further: what packages do at exit is not what was asked for."""
+    try:
+        work(*arguments)
+    except Failed:
+        pass
+    if branches:
+        faulthandler.unregister(signal.SIGUSR1)  # where a branch stands is of interest, not that we wait for it
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    for child, name in branches.items():
+        say({"ended": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "of": name})
+    say({"done": True, "at": round(time.monotonic() - BEGAN, 3)})
+    os._exit(0)
+
+
 def main(work):
     """Run a script's steps."""
     # On the descriptor: a sitecustomize.py may have put anything in the place of sys.stderr.
     faulthandler.enable(2)
     faulthandler.register(signal.SIGUSR1, 2)
-    # The directory of these scripts is not on the path of the user's own programs.
+    # Neither the directory of these scripts nor what was imported from it is there for the user's own programs.
     here = os.path.dirname(os.path.realpath(__file__))
     sys.path[:] = [place for place in sys.path if os.path.realpath(place or ".") != here]
-    try:
-        work(*sys.argv[1:])
-    except Failed:
-        pass
-    say({"done": True, "at": round(time.monotonic() - BEGAN, 3)})
-    # What packages do at exit is not what was asked for.
-    os._exit(0)
+    for name, module in list(sys.modules.items()):
+        if name != "__main__" and os.path.dirname(os.path.realpath(getattr(module, "__file__", None) or "")) == here:
+            del sys.modules[name]
+    finish(work, *sys.argv[1:])
