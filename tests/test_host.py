@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sparkdoctor import host
+from sparkdoctor import host, reading, scratch
 from sparkdoctor.facts.python import parse as parse_interpreter
 from sparkdoctor.host import LocalHost, Question
 from sparkdoctor.model import Broken, Missing
@@ -44,7 +44,7 @@ def test_a_huge_file_is_read_in_part(tmp_path: Path) -> None:
         file.write(b"start")
         file.truncate(1 << 40)  # sparse
     started = time.monotonic()
-    assert len(ask("read", str(path))) == host.READ_LIMIT
+    assert len(ask("read", str(path))) == reading.READ_LIMIT
     assert ask("head", str(path), 5) == b"start".hex()
     assert time.monotonic() - started < 2
 
@@ -116,7 +116,7 @@ def test_entries_are_sorted_printable_and_bounded(tmp_path: Path, monkeypatch: p
     for name in (b"b", b"a", b"\xff"):
         (Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))).touch()
     assert ask("entries", str(tmp_path)) == ["\\xff", "a", "b"]
-    monkeypatch.setattr(host, "ENTRIES_LIMIT", 2)
+    monkeypatch.setattr(reading, "ENTRIES_LIMIT", 2)
     assert len(ask("entries", str(tmp_path))) == 2
     assert ask("entries", str(tmp_path / "a")) == Missing(f"{tmp_path / 'a'} does not exist")
 
@@ -212,7 +212,7 @@ def test_members_of_a_group_are_counted_and_not_named(monkeypatch: pytest.Monkey
         "/etc/group": "root:x:0:\nme:x:1000:\nann:x:1001:ann,me,root\nusers:x:100:me,ann,bob,far\nnonsense\n",
     }
     files["/etc/passwd"] = files["/etc/passwd"].replace("x:x:y:1:\n", "")
-    monkeypatch.setattr(host, "_read", files.__getitem__)
+    monkeypatch.setattr(reading, "read", files.__getitem__)
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     assert [ask("members", gid) for gid in (0, 1000, 1001, 100)] == [0, 1, 1, 3]
     assert ask("members", 7) == Missing("7 does not exist")
@@ -237,7 +237,7 @@ def test_ninja_writes_into_a_mirror_and_not_into_the_directory(tmp_path: Path, m
     assert sorted((path.name, path.read_text()) for path in place.iterdir() if path.is_file()) == [
         (name, f"real {name}") for name in (".ninja_deps", ".ninja_log", "build.ninja", "op.so")
     ]
-    monkeypatch.setattr(host, "MIRROR_LIMIT", 4)
+    monkeypatch.setattr(scratch, "MIRROR_LIMIT", 4)
     assert isinstance(ask("run", ["/bin/true", "{mirror}"], {"mirror": str(place)}), Broken)
     assert isinstance(ask("run", ["/bin/true", "{mirror}"], {"mirror": str(tmp_path / "nowhere")}), Missing)
 
@@ -263,9 +263,9 @@ def test_records_are_whole_wherever_a_chunk_ends(tmp_path: Path, records: list[b
     data = delimiter.join(records)
     path.write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(host, "_CHUNK", 64)
-        patch.setattr(host, "RECORD_LIMIT", 16)
-        patch.setattr(host, "RECORDS_LIMIT", 1000)
+        patch.setattr(reading, "CHUNK", 64)
+        patch.setattr(reading, "RECORD_LIMIT", 16)
+        patch.setattr(reading, "RECORDS_LIMIT", 1000)
         found = ask("records", str(path), needle.decode(), delimiter.decode())
     assert found == naive(data, needle, delimiter)
 
@@ -282,13 +282,13 @@ def test_a_record_without_end_is_cut(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 100_000 + b"needle" + b"y" * 100_000)
     (found,) = ask("records", str(tmp_path / "file"), "needle", "\n")
     assert "needle" in found
-    assert len(found) <= host.RECORD_LIMIT
+    assert len(found) <= reading.RECORD_LIMIT
 
 
 def test_many_records_are_cut_to_the_limit_and_found_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("\n".join(f"Package: {number % 200}" for number in range(1000)))
     found = ask("records", str(tmp_path / "file"), "Package: ", "\n")
-    assert found == [f"Package: {number}" for number in range(host.RECORDS_LIMIT)]
+    assert found == [f"Package: {number}" for number in range(reading.RECORDS_LIMIT)]
 
 
 def test_a_large_library_is_searched_in_little_time(tmp_path: Path) -> None:
@@ -525,11 +525,11 @@ def test_who_watches_is_told_of_each_step_and_of_the_end(scripts: Path) -> None:
 
 
 def test_work_is_done_where_there_is_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert host._cramped("/nowhere") > host._cramped(str(tmp_path))
+    assert scratch.cramped("/nowhere") > scratch.cramped(str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     for cramped, place in (({"/dev/shm": (True, False)}, tmp_path), ({str(tmp_path): (False, True)}, "/dev/shm")):
-        monkeypatch.setattr(host, "_cramped", lambda base, cramped=cramped: cramped.get(base, (False, False)))
-        with host._scratch(roomy=True) as found:
+        monkeypatch.setattr(scratch, "cramped", lambda base, cramped=cramped: cramped.get(base, (False, False)))
+        with scratch.scratch(roomy=True) as found:
             assert os.path.dirname(found) == str(place)
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sparkdoctor import doctor, profiles
-from sparkdoctor.host import READ_LIMIT, RECORD_LIMIT, RECORDS_LIMIT, Host, Question, missing, over
+from sparkdoctor.host import Host, Question, missing
 from sparkdoctor.machine import Machine
 from sparkdoctor.process import Worked
+from sparkdoctor.reading import READ_LIMIT, RECORD_LIMIT, RECORDS_LIMIT, over
 from sparkdoctor.registry import Registry
 from sparkdoctor.render.json import document
 

@@ -14,7 +14,7 @@ def test_durations_are_measured_on_a_clock_that_cannot_be_set() -> None:
     files = [*SOURCES.rglob("*.py")]
     assert files
     lines = [f"{path.name}: {line}" for path in files for line in path.read_text().splitlines() if wall.search(line)]
-    assert lines == ["host.py:     now = int(time.time())  # the clock of file times"]
+    assert lines == ["reading.py:     now = int(time.time())  # the clock of file times"]
 
 
 CLOCK = """

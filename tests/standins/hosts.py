@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from sparkdoctor import profiles
-from sparkdoctor.host import LocalHost, Question, over
+from sparkdoctor.host import LocalHost, Question
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Missing
+from sparkdoctor.reading import over
 
 
 class Paper:
