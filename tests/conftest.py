@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +47,30 @@ def nvml_library(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def old_nvml_library(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same without the functions that came with later drivers."""
     return _build(compiler, tmp_path_factory.mktemp("nvml-old"), "-DOLD")
+
+
+PATIENT = (
+    "torch==2.13.0 triton==3.7.1 ninja setuptools wheel numpy packaging psutil py-cpuinfo pydantic einops hjson msgpack tqdm"
+)
+"""A PyTorch with its Triton, and what DeepSpeed imports and is built with."""
+
+
+@pytest.fixture(scope="session")
+def patient(pytestconfig: pytest.Config) -> Path:
+    """The bin directory of an environment with PATIENT, for tests marked `real`: kept in pytest's cache."""
+    assert pytestconfig.cache is not None
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file() or shutil.which("c++") is None:
+        pytest.skip("no Python.h or no C++ compiler")
+    place = Path(pytestconfig.cache.mkdir("sparkdoctor-patient")) / "{}.{}".format(*sys.version_info)
+    if not (place / "done").exists():
+        shutil.rmtree(place, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+        command = [str(place / "bin" / "pip"), "install", "--quiet", *PATIENT.split()]
+        ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=1200)
+        if ran.returncode:
+            pytest.skip(f"pip cannot install {PATIENT}: {ran.stderr.strip().splitlines()[-1:]}")
+        (place / "done").touch()
+    return place / "bin"
 
 
 @pytest.fixture

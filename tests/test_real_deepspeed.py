@@ -1,8 +1,9 @@
 """Real DeepSpeeds, from the first that understands nothing of 12.1 to the last, asked for their flags as on a user's machine.
 
-pip downloads PyTorch (200 MB) and builds each DeepSpeed's wheel once, in pytest's cache; a run from there takes 3 seconds a case.
+pip builds each DeepSpeed's wheel once, in pytest's cache; a run from there takes 3 seconds a case.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -24,9 +25,6 @@ from sparkdoctor.registry import Registry
 from test_real_binaries import TOOLKIT, installed
 
 pytestmark = [pytest.mark.real, installed]
-
-TORCH = "torch==2.13.0"
-NEEDS = "setuptools wheel numpy packaging psutil py-cpuinfo pydantic einops hjson msgpack ninja tqdm".split()
 
 # What nvcc is asked for: machine code, `+PTX` where PTX of it too, `–` where bf16 is off; "1a" stands for the ValueError.
 LISTS = [None, "12.1", "12.0", "9.0;12.1", "12.1a", "12.0f"]
@@ -69,23 +67,11 @@ def place(pytestconfig: pytest.Config) -> Path:
     return Path(pytestconfig.cache.mkdir("sparkdoctor-deepspeed"))
 
 
-@pytest.fixture(scope="session")
-def patient(place: Path) -> str:
-    """A Python with PyTorch for the CPU and what DeepSpeed imports."""
-    python = place / "venv" / "bin" / "python"
-    if not (place / "venv" / "done").exists():
-        shutil.rmtree(place / "venv", ignore_errors=True)
-        run(sys.executable, "-m", "venv", str(place / "venv"))
-        run(str(python), "-m", "pip", "install", "--quiet", TORCH, *NEEDS)
-        (place / "venv" / "done").touch()
-    return str(python)
-
-
 Install = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def install(place: Path, patient: str) -> Install:
+def install(place: Path, patient: Path) -> Install:
     """Installs a DeepSpeed into a directory of its own, once."""
 
     def get(version: str) -> Path:
@@ -93,7 +79,7 @@ def install(place: Path, patient: str) -> Install:
         if not (site / "done").exists():
             shutil.rmtree(site, ignore_errors=True)
             options = ("--quiet", "--no-deps", "--no-build-isolation", "--target", str(site))
-            run(patient, "-m", "pip", "install", *options, f"deepspeed=={version}", DS_BUILD_OPS="0")
+            run(str(patient / "python"), "-m", "pip", "install", *options, f"deepspeed=={version}", DS_BUILD_OPS="0")
             (site / "done").touch()
         return site
 
@@ -104,7 +90,7 @@ Examine = Callable[..., Machine]
 
 
 @pytest.fixture
-def examine(patient: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Examine:
+def examine(patient: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Examine:
     """Makes a machine with a DeepSpeed on its path and a TORCH_CUDA_ARCH_LIST."""
     for variable in [name for name in os.environ if name.startswith(("DS_", "CUTLASS", "TORCH_", "CUDA", "NVCC", "PYTORCH_"))]:
         monkeypatch.delenv(variable)
@@ -115,7 +101,7 @@ def examine(patient: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ex
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, sites)))
         if listed is not None:
             monkeypatch.setenv("TORCH_CUDA_ARCH_LIST", listed)
-        return Machine(LocalHost(patient), profiles.load("dgx-spark"), timeout=120.0, deep=deep)
+        return Machine(LocalHost(str(patient / "python")), profiles.load("dgx-spark"), timeout=120.0, deep=deep)
 
     return make
 
@@ -138,7 +124,7 @@ def short(made: Flags | None) -> str:
     assert made is not None
     if made.trouble:
         head, _, literal = made.trouble.partition("invalid literal for int() with base 10: ")
-        return literal if head == "ValueError: " else made.trouble
+        return literal if head == "raised ValueError: " else made.trouble
     pairs = [flag.removeprefix("-gencode=arch=compute_").split(",code=") for flag in made.flags]
     ptx = {number for number, code in pairs if code.startswith("compute_")}
     # PyTorch sorts them as texts, DeepSpeed does not.
@@ -298,3 +284,15 @@ def test_cutlass_in_deepspeeds_own_words(install: Install, examine: Examine, mon
     monkeypatch.setenv("CUTLASS_PATH", "/nowhere")
     for version in ("0.18.9", "0.19.8"):
         assert verdict_of(examine(install(version)), "deepspeed-cutlass-missing").status is Status.FAILED
+
+
+@pytest.mark.parametrize(("version", "status"), [("0.15.4", "failed"), ("0.19.8", "ok")])
+def test_the_command_shows_the_real_flags(install: Install, examine: Examine, patient: Path, version: str, status: str) -> None:
+    examine(install(version))
+    command = [sys.executable, "-m", "sparkdoctor", "check", "--deep", "--format", "json", "--python", str(patient / "python")]
+    ran = subprocess.run([*command, "deepspeed-misparses-architecture"], check=False, capture_output=True, timeout=120)
+    (found,) = json.loads(ran.stdout)["results"]
+    assert (found["status"], ran.returncode) == (status, int(status == "failed"))
+    flag = "-gencode=arch=compute_1.,code=sm_1.: nvcc fatal   : Unsupported gpu architecture 'compute_1.'"
+    good = "-gencode=arch=compute_121,code=sm_121: accepted by nvcc"
+    assert (flag if status == "failed" else good) in found["evidence"]

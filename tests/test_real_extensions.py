@@ -1,6 +1,6 @@
 """Extensions that a real PyTorch has built, broken in every way that happens, and told by `sparkdoctor check`.
 
-Marked `real`: pip installs a PyTorch (200 MB for a processor alone) and ninja into an environment that is kept in pytest's cache.
+Marked `real`: the PyTorch is the one of the fixture `patient`.
 """
 
 import json
@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,7 +22,6 @@ from sparkdoctor.host import LocalHost, Question
 from standins.hosts import Elsewhere, Witness, machine_of, nothing_written, script
 from test_real_binaries import TOOLKIT, installed
 
-TORCH = "2.13.0"
 HEADER = '#define NAME "tinyext"\n'
 SOURCE = """\
 #include <Python.h>
@@ -46,25 +44,6 @@ IDS = (
     "extension-cache-writable-by-others",
 )
 Told = dict[str, dict[str, Any]]
-
-
-@pytest.fixture(scope="session")
-def patient(pytestconfig: pytest.Config) -> Path:
-    """The bin directory of an environment with PyTorch and ninja."""
-    assert pytestconfig.cache is not None
-    version = ".".join(map(str, sys.version_info[:2]))
-    place = Path(pytestconfig.cache.mkdir("sparkdoctor-patients")) / f"torch-{TORCH}-python-{version}"
-    if not Path(sysconfig.get_path("include"), "Python.h").is_file() or shutil.which("c++") is None:
-        pytest.skip("no Python.h or no C++ compiler")
-    if not (place / "done").exists():
-        shutil.rmtree(place, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        command = [str(place / "bin" / "pip"), "install", "--quiet", f"torch=={TORCH}", "ninja", "setuptools"]
-        ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=540)
-        if ran.returncode:
-            pytest.skip(f"pip cannot install PyTorch: {ran.stderr.strip().splitlines()[-1:]}")
-        (place / "done").touch()
-    return place / "bin"
 
 
 def environment(patient: Path, root: Path, **more: str) -> dict[str, str]:

@@ -1,7 +1,5 @@
-"""The installed command with a real PyTorch and Triton among faults: $SPARKDOCTOR_TEST_PATIENT names a Python that has both."""
+"""The installed command with a real PyTorch and Triton among faults."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,18 +8,15 @@ from sick import Env, deep, result, statuses
 from standins.hosts import script
 
 pytestmark = pytest.mark.real
-PATIENT = os.environ.get("SPARKDOCTOR_TEST_PATIENT", "")
 CHECKS = ("torch-import-dies", "torch-cannot-compute", "triton-cannot-compile", "extension-cannot-build")
 
 
 @pytest.fixture
-def with_torch(env: Env, tmp_path: Path) -> Env:
+def with_torch(env: Env, patient: Path, tmp_path: Path) -> Env:
     """The environment, with what stands for the patient's interpreter in its place."""
-    if not PATIENT:
-        pytest.skip("SPARKDOCTOR_TEST_PATIENT names no Python with torch and triton")
     # Not a link: Python would look for its environment beside that.
-    script(tmp_path / "venv" / "bin" / "python", f'#!/bin/sh\nexec {PATIENT} "$@"\n')
-    (tmp_path / "bin" / "ninja").symlink_to(shutil.which("ninja") or "/nowhere")
+    script(tmp_path / "venv" / "bin" / "python", f'#!/bin/sh\nexec {patient}/python "$@"\n')
+    (tmp_path / "bin" / "ninja").symlink_to(patient / "ninja")
     return env
 
 
