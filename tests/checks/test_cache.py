@@ -14,20 +14,26 @@ from by_hand import (
     WARNING,
     but,
     command_of,
+    course,
     judge,
     place,
 )
+from sparkdoctor.architecture import Capability
 from sparkdoctor.facts import (
     CacheAccess,
     Container,
     Deepspeed,
+    DeepspeedBuilder,
     Extensions,
+    Gpu,
     Ninja,
     Python,
     TritonCache,
 )
 from sparkdoctor.facts.cache_access import Opening
+from sparkdoctor.facts.deepspeed_builder import Flags
 from sparkdoctor.facts.extensions import Extension, State
+from sparkdoctor.facts.gpu import Device
 from sparkdoctor.facts.places import Mount
 from sparkdoctor.facts.python import Distribution
 from sparkdoctor.machine import FileStatus, Holder, Holders
@@ -214,6 +220,37 @@ def test_kernels_not_warm(
     facts = [installed(**packages), having(*found), but(TritonCache, kernels=kernels), but(Deepspeed, prebuilt=prebuilt)]
     gone = {} if "deepspeed" in packages else {"deepspeed": GONE}
     assert judge("kernels-not-warm", *facts, **gone).status is status
+
+
+def warm(*flags: str) -> Any:
+    assert EVOFORMER.build is not None
+    return having(EVOFORMER._replace(build=EVOFORMER.build._replace(flags=flags)))
+
+
+GENCODE = "-gencode=arch=compute_121,code=sm_121"
+
+
+@pytest.mark.parametrize(
+    ("flags", "now", "status", "words"),
+    [
+        ((GENCODE, "--threads=8"), (GENCODE,), OK, "is ready"),
+        (("-gencode=arch=compute_120,code=sm_120", "--threads=8"), (GENCODE,), WARNING, "code=sm_120 is -gencode"),
+        (("-gencode=arch=compute_120,code=sm_120", "--threads=8"), (), OK, "is ready"),  # nobody has asked DeepSpeed
+        ((GENCODE, "--threads=4"), (GENCODE,), WARNING, "--threads=4 is 8 now"),
+        ((GENCODE,), (GENCODE,), OK, "is ready"),
+    ],
+)
+def test_a_library_that_was_built_with_other_flags(
+    flags: tuple[str, ...], now: tuple[str, ...], status: Status, words: str
+) -> None:
+    asked = DeepspeedBuilder(Capability(12, 1), course(), Flags(now, True) if now else None, None, {}, {})
+    verdict = judge("kernels-not-warm", warm(*flags), asked)
+    assert (verdict.status, words in verdict.summary) == (status, True)
+    if "--threads=4" in flags:
+        assert command_of(verdict) == "export DS_NVCC_THREADS=4"
+    other = but(Gpu, devices=(Device("NVIDIA H100", Capability(9, 0), None),))
+    elsewhere = judge("kernels-not-warm", warm(*flags), asked, other)
+    assert elsewhere.status is (WARNING if "--threads=4" in flags else OK)
 
 
 def test_kernels_not_warm_gives_what_it_costs() -> None:

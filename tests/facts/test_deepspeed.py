@@ -16,7 +16,7 @@ from sparkdoctor.facts import BuildFiles, Cutlass, Deepspeed, Python
 from sparkdoctor.facts.builder_source import Reading, parse_accepted, read
 from sparkdoctor.facts.course import Course, follow
 from sparkdoctor.facts.cutlass import BINDINGS, IGNORE
-from sparkdoctor.facts.deepspeed import FILTERING, MARK, evoformer_unused, parse_prebuilt, parse_version
+from sparkdoctor.facts.deepspeed import FILTERING, MARK, evoformer_unused, nvcc_threads, parse_prebuilt, parse_version
 from sparkdoctor.facts.deepspeed_builder import Flags, understand
 from sparkdoctor.facts.python import Distribution
 from sparkdoctor.model import Broken, Missing
@@ -466,3 +466,11 @@ def test_where_compilers_and_linkers_look() -> None:
 )
 def test_what_its_setup_has_written_down(written: str, version: str, prebuilt: tuple[str, ...]) -> None:
     assert (parse_version(written), parse_prebuilt(written)) == (version, prebuilt)
+
+
+@pytest.mark.parametrize(
+    ("asked", "cpus", "threads"),
+    [(None, 20, 8), (None, 2, 2), ("4", 20, 4), ("+04 ", 20, 4), ("0", 20, 8), ("-1", 4, 4), ("", 20, 8), ("many", 20, 8)],
+)
+def test_the_threads_of_each_nvcc(asked: str | None, cpus: int, threads: int) -> None:
+    assert nvcc_threads(asked, cpus) == threads

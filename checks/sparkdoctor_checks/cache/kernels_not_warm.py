@@ -1,64 +1,129 @@
 """What the first use will have to wait for."""
 
-from sparkdoctor.facts import Deepspeed, Extensions, Python, TritonCache
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sparkdoctor.facts import Deepspeed, DeepspeedBuilder, Extensions, Gpu, Python, TritonCache, target
 from sparkdoctor.facts.deepspeed import evoformer_unused
-from sparkdoctor.facts.extensions import State
+from sparkdoctor.facts.extensions import Build, State
 from sparkdoctor.plugin import Missing, Verdict, check, ok, skip, warn
+from sparkdoctor.profiles import Profile
 
 EVOFORMER = "evoformer_attn"
+COST = "about 3 minutes on a GB10"
+KEEP = "Ask for as many threads as it was built with."
+BUILD = "Build it now, before it is needed."
 
 
 @check
-def kernels_not_warm(
-    python: Python, extensions: Extensions, deepspeed: Deepspeed | Missing, triton: TritonCache | Missing
+def kernels_not_warm(  # noqa: PLR0913, PLR0917 (two caches, and what decides whether they serve)
+    python: Python,
+    extensions: Extensions,
+    deepspeed: Deepspeed | Missing,
+    builder: DeepspeedBuilder | Missing,
+    triton: TritonCache | Missing,
+    gpu: Gpu | Missing,
+    profile: Profile,
 ) -> Verdict:
     """The kernels that will be used are compiled already.
 
     DeepSpeed compiles evoformer_attn at its first use: about 3 minutes on a GB10. OpenFold3 uses it by default before 0.4.3; from
-    0.4.5 on it uses Triton kernels, which cost a first prediction about 11 seconds more (25 instead of 14, on an H100).
+    0.4.5 on it uses Triton kernels, which cost a first prediction about 11 seconds more (25 instead of 14, on an H100). A
+    library that was built with other flags than DeepSpeed passes today is built anew, all of it: for another architecture, or
+    on a machine with another number of processors (`--threads`).
 
     Sources:
     - aqlaboratory/openfold-3 #78: ubiquitin on a GB10 took 9 s warm and about 3 min cold
     - OpenFold3 0.3.0 to 0.5.0, its default kernels; measured on an H100, docs/sources.md
     """
-    openfold = python.distribution("openfold3")
-    cold: list[str] = []
-    ready: list[str] = []
-    told: list[str] = []
-    remedies: list[tuple[str, str | None]] = []
-    if not isinstance(deepspeed, Missing) and evoformer_unused(python) is None:
-        built = extensions.named(EVOFORMER)
-        if EVOFORMER in deepspeed.prebuilt:
-            ready.append(f"{EVOFORMER} was built when DeepSpeed {deepspeed.version} was installed")
-        elif built is None:
-            from shlex import quote  # noqa: PLC0415
-
-            cold.append(f"DeepSpeed's {EVOFORMER} is not in {extensions.root.path}: about 3 minutes on a GB10")
-            load = "from deepspeed.ops.op_builder import EvoformerAttnBuilder as b; b().load()"
-            remedies.append(("Build it now, before it is needed.", f'{quote(python.path)} -c "{load}"'))
-        elif built.state is State.WHOLE:
-            ready.append(f"{EVOFORMER} {built.state}")
-        else:
-            told.append(f"{EVOFORMER} {built.state}")
-    if openfold and openfold.release >= (0, 4, 5) and not isinstance(triton, Missing):
-        where = triton.place.reason if isinstance(triton.place, Missing) else triton.place.path
-        if triton.kernels:
-            ready.append(f"Triton has {triton.kernels} entries in {where}")
-        else:
-            cold.append(f"Triton has compiled nothing yet ({where}): about 11 s more, on an H100")
-            remedies.append(("Make one small prediction before the one that counts.", None))
+    evoformer = _evoformer(python, extensions, deepspeed, lambda build: _changed(build, deepspeed, builder, gpu, profile))
+    kernels = _kernels(python, triton)
+    both = [kernel for kernel in (evoformer, kernels) if kernel]
+    cold = [kernel for kernel in both if kernel.remedy]
     if cold:
-        text, command = remedies[0]
         return warn(
-            f"the first use compiles first: {'; '.join(cold)}",
+            f"the first use compiles first: {'; '.join(kernel.words for kernel in cold)}",
             expected="compiled kernels",
             observed="none yet",
-            evidence=tuple(cold),
-            remedy=text,
-            command=command,
+            evidence=tuple(kernel.words for kernel in cold),
+            remedy=cold[0].remedy,
+            command=cold[0].command,
         )
-    if ready:
+    if ready := [kernel.words for kernel in both if kernel.ready]:
         return ok("; ".join(ready))
-    if told:
-        return skip(f"{'; '.join(told)}: told by the checks of the extension cache")
+    if both:
+        return skip(f"{'; '.join(kernel.words for kernel in both)}: told by the checks of the extension cache")
     return skip("neither DeepSpeed's nor OpenFold3's kernels are in use here")
+
+
+class _Kernels(NamedTuple):
+    """Kernels that are in use: ready, cold (then with what to do), or in a state that other checks tell."""
+
+    words: str
+    ready: bool = False
+    remedy: str = ""
+    command: str | None = None
+
+
+def _evoformer(
+    python: Python, extensions: Extensions, deepspeed: Deepspeed | Missing, changed: Callable[[Build], str]
+) -> _Kernels | None:
+    if isinstance(deepspeed, Missing) or evoformer_unused(python):
+        return None
+    built = extensions.named(EVOFORMER)
+    if EVOFORMER in deepspeed.prebuilt:
+        return _Kernels(f"{EVOFORMER} was built when DeepSpeed {deepspeed.version} was installed", ready=True)
+    if built is None:
+        words = f"DeepSpeed's {EVOFORMER} is not in {extensions.root.path}: {COST}"
+        return _Kernels(words, remedy=BUILD, command=_load(python))
+    if built.state is not State.WHOLE:
+        return _Kernels(f"{EVOFORMER} {built.state}")
+    if built.build and (flags := changed(built.build)):
+        words = f"DeepSpeed builds {EVOFORMER} anew ({flags}): {COST}"
+        threads = _threads(built.build)
+        if threads in (None, deepspeed.threads):
+            return _Kernels(words, remedy=BUILD, command=_load(python))
+        return _Kernels(
+            words, remedy="Ask for as many threads as it was built with.", command=f"export DS_NVCC_THREADS={threads}"
+        )
+    return _Kernels(f"{EVOFORMER} {built.state}", ready=True)
+
+
+def _kernels(python: Python, triton: TritonCache | Missing) -> _Kernels | None:
+    openfold = python.distribution("openfold3")
+    if not openfold or openfold.release < (0, 4, 5) or isinstance(triton, Missing):
+        return None
+    where = triton.place.reason if isinstance(triton.place, Missing) else triton.place.path
+    if triton.kernels:
+        return _Kernels(f"Triton has {triton.kernels} entries in {where}", ready=True)
+    words = f"Triton has compiled nothing yet ({where}): about 11 s more, on an H100"
+    return _Kernels(words, remedy="Make one small prediction before the one that counts.")
+
+
+def _load(python: Python) -> str:
+    from shlex import quote  # noqa: PLC0415
+
+    load = "from deepspeed.ops.op_builder import EvoformerAttnBuilder as b; b().load()"
+    return f'{quote(python.path)} -c "{load}"'
+
+
+def _changed(
+    build: Build, deepspeed: Deepspeed | Missing, builder: DeepspeedBuilder | Missing, gpu: Gpu | Missing, profile: Profile
+) -> str:
+    """The flags that differ from today's; empty where none does, or where today's are not known."""
+    said = []
+    before = {flag for flag in build.flags if flag.startswith("-gencode=")}
+    wanted = target(profile, gpu)
+    if not isinstance(builder, Missing) and builder.first_use and not builder.first_use.trouble:
+        now = {flag for flag in builder.first_use.flags if flag.startswith("-gencode=")}
+        # DeepSpeed goes by the GPU that it sees, which may not be the one of the profile.
+        if before and now and before != now and (isinstance(gpu, Missing) or gpu.capability == wanted == builder.capability):
+            said.append(f"{' '.join(sorted(before))} is {' '.join(sorted(now))} now")
+    if not isinstance(deepspeed, Missing) and (threads := _threads(build)) and threads != deepspeed.threads:
+        said.append(f"--threads={threads} is {deepspeed.threads} now")
+    return "; ".join(said)
+
+
+def _threads(build: Build) -> int | None:
+    found = next((flag for flag in build.flags if flag.startswith("--threads=")), "").removeprefix("--threads=")
+    return int(found) if found.isdecimal() else None

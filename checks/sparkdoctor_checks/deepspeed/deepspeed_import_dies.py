@@ -45,7 +45,7 @@ def deepspeed_import_dies(  # noqa: PLR0913, PLR0917 (each has killed it)
     if not isinstance(builder, Missing):
         stopped, step = builder.stopped, builder.course.step("import deepspeed")
         if stopped and stopped is not step:
-            return skip(f"{stopped.name} did not succeed: {stopped.trouble}")
+            return skip(f"{stopped.words}; see torch-import-dies")
         if step and not step.trouble:
             return ok(f"import deepspeed {deepspeed.version}", observed=deepspeed.version)
         error = str(step.trouble if step else builder.course.ended)
@@ -55,7 +55,7 @@ def deepspeed_import_dies(  # noqa: PLR0913, PLR0917 (each has killed it)
         if lacking and not cause:
             remedy, command = "Install what it imports.", python.pip_install(lacking[1].split(".")[0])
         return fail(
-            f"import deepspeed {deepspeed.version} ends with {error.strip().splitlines()[-1]}" + (f": {cause}" if cause else ""),
+            f"import deepspeed {deepspeed.version} {error.strip().splitlines()[0]}" + (f": {cause}" if cause else ""),
             expected="no error",
             observed=error.partition(":")[0],
             evidence=builder.course.evidence,

@@ -145,7 +145,7 @@ def _unproven(builder: DeepspeedBuilder | Missing) -> str:
     if isinstance(builder, Missing):
         return f"the builder itself was not asked: {builder.reason}"
     step = builder.course.trouble
-    return f"the builder itself was not reached: {f'{step.name}: {step.trouble}' if step else builder.course.ended}"
+    return f"the builder itself was not reached: {step.words if step else builder.course.ended}"
 
 
 def _asked(builder: DeepspeedBuilder) -> _Seen | None:

@@ -45,7 +45,7 @@ class Deepspeed(Fact):
     installed (None where that is not known, or there was no reason to ask) and `ours` whether our patch is in it. `accepted`
     is its table of CUDA versions that may be mixed, by major; `comparing` names its functions that compare nvcc's version
     with PyTorch's. `settings` are the variables for it that are set, `asked` what OpenFold3's metadata requires of it,
-    `prebuilt` its operators that were compiled when it was installed.
+    `prebuilt` its operators that were compiled when it was installed, `threads` what it gives each nvcc.
     """
 
     version: str
@@ -58,6 +58,7 @@ class Deepspeed(Fact):
     settings: Mapping[str, str] = MappingProxyType({})
     asked: str | None = None
     prebuilt: tuple[str, ...] = ()
+    threads: int = 8
 
     @property
     def release(self) -> tuple[int, ...]:
@@ -109,6 +110,7 @@ class Deepspeed(Fact):
             settings=settings,
             asked=asked[0].removeprefix("Requires-Dist:").strip() if asked else None,
             prebuilt=parse_prebuilt(said),
+            threads=nvcc_threads(machine.env("DS_NVCC_THREADS"), machine.itself()["cpus"]),
         )
 
 
@@ -127,6 +129,12 @@ class _Source:
         """A method from its name up to the next one; empty where there is none."""
         found = self.parts(f"{self._place}/{file}.py", f"{name}(self, ", "\n    def ")
         return next((text for text in found if text.startswith(name)), "")
+
+
+def nvcc_threads(asked: str | None, cpus: int) -> int:
+    """`--threads` of each nvcc. Source: nvcc_args in op_builder/builder.py, 0.15.4 to 0.19.8."""
+    found = re.fullmatch(r"\s*\+?0*([1-9]\d{0,3})\s*", asked or "")
+    return int(found[1]) if found else min(cpus, 8)
 
 
 def parse_version(written: str) -> str:

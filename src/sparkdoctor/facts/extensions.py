@@ -47,12 +47,13 @@ class State(StrEnum):
 
 
 class Build(NamedTuple):
-    """What a build.ninja says: what is linked of what, the compiler, and the directories of headers."""
+    """What a build.ninja says: what is linked of what, the compiler, the directories of headers, and the flags for nvcc."""
 
     library: str
     objects: tuple[str, ...]
     nvcc: str | None
     includes: tuple[str, ...]
+    flags: tuple[str, ...] = ()
 
     @property
     def torch(self) -> str | None:
@@ -364,8 +365,9 @@ def parse_build(text: str) -> Build | None:
     library = next((name for name in defaults if name in links), None)
     if library is None:
         return None
-    includes = dict.fromkeys((*_includes(settings.get("cflags", "")), *_includes(settings.get("cuda_cflags", ""))))
-    return Build(library, links[library], settings.get("nvcc"), tuple(includes))
+    flags = _words(settings.get("cuda_cflags", ""))
+    includes = dict.fromkeys((*_includes(_words(settings.get("cflags", ""))), *_includes(flags)))
+    return Build(library, links[library], settings.get("nvcc"), tuple(includes), tuple(flags))
 
 
 def _split_once(text: str) -> tuple[str, str, str]:
@@ -379,13 +381,16 @@ def _ninja_words(text: str) -> list[str]:
     return [re.sub(r"\$(.)", r"\1", word) for word in (words[: words.index("|")] if "|" in words else words)]
 
 
-def _includes(flags: str) -> list[str]:
+def _words(flags: str) -> list[str]:
     from shlex import split  # noqa: PLC0415 (only where there is an extension)
 
     try:
-        words = split(flags)
+        return split(flags)
     except ValueError:  # a quotation without an end
-        words = flags.split()
+        return flags.split()
+
+
+def _includes(words: list[str]) -> list[str]:
     glued = [word[2:] for word in words if word.startswith("-I")]
     return glued + [path for flag, path in pairwise(words) if flag == "-isystem"]
 
