@@ -212,7 +212,7 @@ def test_a_builder_that_was_not_reached_proves_nothing() -> None:
     dead = builder(steps=(Step("import torch", 0.0, {}, "was killed by SIGSEGV"),))
     verdict = judge("deepspeed-misparses-architecture", deepspeed("0.15.4", OLD), dead)
     assert verdict.status is FAILED
-    assert "the builder itself was not reached: import torch: was killed by SIGSEGV" in verdict.evidence
+    assert "the builder itself was not reached: import torch was killed by SIGSEGV" in verdict.evidence
 
 
 # --- deepspeed-import-dies
