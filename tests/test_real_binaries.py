@@ -20,9 +20,12 @@ from typing import Any, Generic
 
 import pytest
 
+from sparkdoctor import profiles
 from sparkdoctor.architecture import Capability
-from sparkdoctor.facts import CudaHome, Nvcc, Triton, ptxas
+from sparkdoctor.facts import CudaHome, Nvcc, Triton, TritonCompile, ptxas
 from sparkdoctor.facts.triton import BLACKWELL, PLAIN
+from sparkdoctor.host import LocalHost
+from sparkdoctor.machine import Machine
 from sparkdoctor.model import Broken, Missing
 from standins.hosts import Elsewhere, Witness, machine_of, nothing_written, script
 
@@ -359,6 +362,37 @@ def test_the_other_variable_is_ignored(
     assert ours.version == bundled
     assert found.overridden[121] is False
     assert set(found.knobs) == {other}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("version", "compiles"), [("3.5.1", False), ("3.6.0", True), ("3.9.0", True)])
+def test_a_triton_at_work(
+    pytestconfig: pytest.Config, clean: Path, monkeypatch: pytest.MonkeyPatch, version: str, compiles: bool
+) -> None:
+    """For a GB10, with no GPU: as `check --deep` does it."""
+    assert pytestconfig.cache is not None
+    place = Path(pytestconfig.cache.mkdir("sparkdoctor-tritons")) / version
+    if not (place / "done").exists():
+        shutil.rmtree(place, ignore_errors=True)
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--target", str(place)]
+        ran = subprocess.run([*command, f"triton=={version}"], check=False, capture_output=True, text=True, timeout=540)
+        if ran.returncode:
+            pytest.skip(f"pip cannot install triton {version}: {ran.stderr.strip().splitlines()[-1:]}")
+        (place / "done").touch()
+    monkeypatch.setenv("PYTHONPATH", str(place))
+    machine = Machine(LocalHost(sys.executable), profiles.load("dgx-spark"), timeout=120.0, deep=True)
+    found = machine.get(TritonCompile)
+    assert isinstance(found, TritonCompile), found
+    assert found.course.learnt("import triton") == {"version": version}
+    trouble = found.course.trouble
+    assert (trouble is None) is compiles
+    if trouble:
+        assert (
+            trouble.words
+            == f"compile for sm_121 raised PTXASError: PTXAS error: Internal Triton PTX codegen error (ptxas fatal   : {FATAL.format('sm_121a')})"
+        )
+    else:
+        assert found.course.learnt("compile for sm_121")["bytes"] > 1000
 
 
 @pytest.mark.real
