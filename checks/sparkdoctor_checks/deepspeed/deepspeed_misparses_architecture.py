@@ -163,7 +163,7 @@ def _asked(builder: DeepspeedBuilder) -> _Seen | None:
         refused=builder.refused(first),
         ahead=f"nvcc refuses {', '.join(refused)}" if refused else ahead.trouble or "",
         # DeepSpeed says the same of each.
-        evidence=(*words, *tuple(builder.filtered.values())[:1]),
+        evidence=(*words, *[f"{name} {words}" for name, words in builder.filtered.items()][:1]),
         trouble=first.trouble or "",
     )
 
