@@ -1,11 +1,12 @@
 """What the first use will have to wait for."""
 
+from posixpath import basename
+
 from sparkdoctor.facts import Deepspeed, Extensions, Python, TritonCache
 from sparkdoctor.facts.deepspeed import evoformer_unused
+from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.extensions import State
-from sparkdoctor.plugin import Missing, Verdict, check, ok, skip, warn
-
-EVOFORMER = "evoformer_attn"
+from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
 
 
 @check
@@ -15,12 +16,18 @@ def kernels_not_warm(
     """The kernels that will be used are compiled already.
 
     DeepSpeed compiles evoformer_attn at its first use: about 3 minutes on a GB10. OpenFold3 uses it by default before 0.4.3; from
-    0.4.5 on it uses Triton kernels, which cost a first prediction about 11 seconds more (25 instead of 14, on an H100).
+    0.4.5 on it uses Triton kernels, which cost a first prediction about 11 seconds more (25 instead of 14, on an H100). PyTorch
+    writes a lock even where nothing is left to build: in a cache that this user cannot write, each use ends in PermissionError.
 
     Sources:
     - aqlaboratory/openfold-3 #78: ubiquitin on a GB10 took 9 s warm and about 3 min cold
     - OpenFold3 0.3.0 to 0.5.0, its default kernels; measured on an H100, docs/sources.md
     """
+    return _stuck(python, extensions, deepspeed) or _warmth(python, extensions, deepspeed, triton)
+
+
+def _warmth(python: Python, extensions: Extensions, deepspeed: Deepspeed | Missing, triton: TritonCache | Missing) -> Verdict:
+    """The verdict where what must be compiled can be."""
     openfold = python.distribution("openfold3")
     cold: list[str] = []
     ready: list[str] = []
@@ -62,3 +69,20 @@ def kernels_not_warm(
     if told:
         return skip(f"{'; '.join(told)}: told by the checks of the extension cache")
     return skip("neither DeepSpeed's nor OpenFold3's kernels are in use here")
+
+
+def _stuck(python: Python, extensions: Extensions, deepspeed: Deepspeed | Missing) -> Verdict | None:
+    """The verdict where this user can neither build nor load evoformer_attn."""
+    built = extensions.named(EVOFORMER)
+    obstacle = extensions.root.obstacle
+    if built:
+        obstacle = "" if built.writable else f"{built.path} cannot be written by this user"
+    if isinstance(deepspeed, Missing) or evoformer_unused(python) or EVOFORMER in deepspeed.prebuilt or not obstacle:
+        return None
+    return fail(
+        f"DeepSpeed's {EVOFORMER} can be neither built nor loaded: {obstacle}",
+        expected="a cache of extensions that this user can write",
+        observed=obstacle,
+        remedy="Let TORCH_EXTENSIONS_DIR lead to a directory that this user can write.",
+        command=f"export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/{basename(extensions.usual)}",
+    )
