@@ -172,6 +172,14 @@ def test_deepspeed_misparses_architecture_as_it_reads(
         ),
         # The list is not to blame where it is ignored.
         ("0.15.4", builder(Flags((), None, "NameError: name 'n' is not defined")), (LIST_12_0,), FAILED, ("no flags: Name",)),
+        # nvcc knows what is wanted, and the list does not ask for it.
+        (
+            "0.19.8",
+            builder(flags("70", "70+PTX", bf16=False), refused=("compute_70",)),
+            (ArchList.parse("7.0"),),
+            FAILED,
+            ("no flags that nvcc takes of TORCH_CUDA_ARCH_LIST='7.0' (see arch-list-wrong): nvcc refuses compute_70",),
+        ),
         ("0.19.8", builder(flags("80", "80+PTX")), (ArchList.parse("8.0"),), OK, ("compute_80 of TORCH_CUDA_ARCH_LIST='8.0'",)),
     ],
 )

@@ -46,12 +46,15 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
     name = f"DeepSpeed {deepspeed.version}"
     upgrade = python.pip_install(f"--upgrade 'deepspeed{profile.deepspeed.fresh or '>=0.16.4'}'")
     setting = f"export TORCH_CUDA_ARCH_LIST={wanted}"
-    if seen.trouble:
-        given = None if isinstance(arches, Missing) or not _obeys(deepspeed) else arches.text
+    given = None if isinstance(arches, Missing) or not _obeys(deepspeed) else arches.text
+    by_list = f"TORCH_CUDA_ARCH_LIST={given!r}" if given else ""
+    misled = by_list and seen.refused and f"compute_{wanted.number}" not in seen.refused
+    if seen.trouble or misled:
+        trouble = seen.trouble or f"nvcc refuses {', '.join(seen.refused)}"
         return fail(
             f"{name} makes no flags"
-            + (f" of TORCH_CUDA_ARCH_LIST={given!r} (see arch-list-wrong)" if given else "")
-            + f": {seen.trouble}",
+            + (f" {'that nvcc takes ' * bool(misled)}of {by_list} (see arch-list-wrong)" if given else "")
+            + f": {trouble}",
             expected=f"compute_{wanted.number}",
             observed=given,
             evidence=seen.evidence,
@@ -89,9 +92,8 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
             command=setting,
         )
     advice = (f"in a build ahead of time (DS_BUILD_OPS=1) {seen.ahead}: {setting} before one",) if seen.ahead else ()
-    steered = "" if isinstance(arches, Missing) or not _obeys(deepspeed) else f"TORCH_CUDA_ARCH_LIST={arches.text!r}"
     return ok(
-        f"{name} makes {seen.made} of {steered or wanted}",
+        f"{name} makes {seen.made} of {by_list or wanted}",
         expected=str(wanted),
         observed=seen.made,
         evidence=(*seen.evidence, *advice),
