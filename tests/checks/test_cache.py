@@ -152,6 +152,7 @@ def test_extension_cache_incomplete() -> None:
 
 
 def test_what_was_not_looked_at_is_said() -> None:
+    assert judge("extension-cache-shared", having(variable="/c", unseen="/c: no")).summary.endswith("no builds; /c: no")
     for check in ("locked", "incomplete", "foreign"):
         assert judge(f"extension-cache-{check}", having(EVOFORMER, unseen="only 64 were looked at")).summary.endswith(
             "; only 64 were looked at"
@@ -232,6 +233,8 @@ def test_kernels_not_warm_gives_what_it_costs() -> None:
     cold = judge("kernels-not-warm", NONE)
     assert "about 3 minutes on a GB10" in cold.summary
     assert command_of(cold).startswith("/venv/bin/python -c ")
+    assert "PyTorch expands no ~" not in cold.summary
+    assert "PyTorch expands no ~" in judge("kernels-not-warm", having(variable="~/x")).summary
     new = installed(openfold3="0.5.0")
     assert judge("kernels-not-warm", new, triton=GONE).status is SKIPPED
     for root in (place(ROOT, writable=False), place(ROOT, kind="file"), place(ROOT, there=False, writable=False)):

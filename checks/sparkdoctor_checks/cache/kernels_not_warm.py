@@ -40,7 +40,9 @@ def _warmth(python: Python, extensions: Extensions, deepspeed: Deepspeed | Missi
         elif built is None:
             from shlex import quote  # noqa: PLC0415
 
-            cold.append(f"DeepSpeed's {EVOFORMER} is not in {extensions.root.path}: about 3 minutes on a GB10")
+            cold.append(
+                f"DeepSpeed's {EVOFORMER} is not in {extensions.root.path}: about 3 minutes on a GB10{_moving(extensions)}"
+            )
             load = "from deepspeed.ops.op_builder import EvoformerAttnBuilder as b; b().load()"
             remedies.append(("Build it now, before it is needed.", f'{quote(python.path)} -c "{load}"'))
         elif built.state is State.WHOLE:
@@ -85,4 +87,12 @@ def _stuck(python: Python, extensions: Extensions, deepspeed: Deepspeed | Missin
         observed=obstacle,
         remedy="Let TORCH_EXTENSIONS_DIR lead to a directory that this user can write.",
         command=f"export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/{basename(extensions.usual)}",
+    )
+
+
+def _moving(extensions: Extensions) -> str:
+    """A word on a cache that each working directory has anew."""
+    given = extensions.variable or "/"
+    return (
+        "" if given.startswith("/") else f" (TORCH_EXTENSIONS_DIR={given} begins in the working directory; PyTorch expands no ~)"
     )
