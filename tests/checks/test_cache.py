@@ -145,12 +145,25 @@ def test_extension_cache_incomplete() -> None:
     assert verdict.status is FAILED
     assert "kills whoever loads it (gds is locked: told elsewhere)" in verdict.summary
     assert command_of(verdict) == (
-        f"mv -T {EVOFORMER.path} {EVOFORMER.path}.aside && mv -T '{ROOT}/cpu adam' '{ROOT}/cpu adam.aside'"
+        f"mv -T --backup=numbered {EVOFORMER.path} {EVOFORMER.path}.aside && "
+        f"mv -T --backup=numbered '{ROOT}/cpu adam' '{ROOT}/cpu adam.aside'"
     )
     assert judge("extension-cache-incomplete", NONE).status is SKIPPED
     alone = judge("extension-cache-incomplete", having(EVOFORMER, asked=False))
     assert alone.status is OK
     assert "by their files alone" in alone.summary
+    empty = judge("extension-cache-incomplete", having(in_state(State.DAMAGED, f"{EVOFORMER.path}/build.ninja is empty")))
+    assert "may be built anew" in empty.summary  # PyTorch writes that file at each use
+    assert "is built anew" in judge("extension-cache-incomplete", having(other)).summary
+
+
+def test_what_was_not_looked_at_is_said() -> None:
+    assert judge("extension-cache-shared", having(variable="/c", unseen="/c: no")).summary.endswith("no builds; /c: no")
+    for check in ("locked", "incomplete", "foreign"):
+        assert judge(f"extension-cache-{check}", having(EVOFORMER, unseen="only 64 were looked at")).summary.endswith(
+            "; only 64 were looked at"
+        )
+        assert judge(f"extension-cache-{check}", having(unseen="/c: Permission denied")).summary == "/c: Permission denied"
 
 
 def test_extension_cache_foreign() -> None:
@@ -257,8 +270,20 @@ def test_kernels_not_warm_gives_what_it_costs() -> None:
     cold = judge("kernels-not-warm", NONE)
     assert "about 3 minutes on a GB10" in cold.summary
     assert command_of(cold).startswith("/venv/bin/python -c ")
+    assert "PyTorch expands no ~" not in cold.summary
+    assert "PyTorch expands no ~" in judge("kernels-not-warm", having(variable="~/x")).summary
     new = installed(openfold3="0.5.0")
     assert judge("kernels-not-warm", new, triton=GONE).status is SKIPPED
+    for root in (place(ROOT, writable=False), place(ROOT, kind="file"), place(ROOT, there=False, writable=False)):
+        stuck = judge("kernels-not-warm", having(root=root))
+        assert stuck.status is FAILED
+        assert stuck.summary.startswith("DeepSpeed's evoformer_attn can be neither built nor loaded: /home/user")
+        assert "TORCH_EXTENSIONS_DIR=/var/tmp/" in command_of(stuck)
+        assert judge("kernels-not-warm", having(root=root), new).status is not FAILED
+        assert judge("kernels-not-warm", having(root=root), but(Deepspeed, prebuilt=("evoformer_attn",))).status is OK
+    # PyTorch locks even what is whole.
+    assert judge("kernels-not-warm", having(EVOFORMER._replace(writable=False))).status is FAILED
+    assert judge("kernels-not-warm", having(EVOFORMER, root=place(ROOT, writable=False))).status is OK
     nowhere = judge("kernels-not-warm", new, TritonCache("TRITON_CACHE_DIR", Broken("TRITON_CACHE_DIR is set and empty"), 0))
     assert nowhere.status is WARNING
 
@@ -269,6 +294,9 @@ def test_cache_not_persistent() -> None:
     assert verdict.status is WARNING
     assert verdict.remedy is not None
     assert f"-v torch_extensions:{ROOT} -v triton_cache:/home/user/.triton/cache" in verdict.remedy.text
+    spaced = judge("cache-not-persistent", DOCKER, but(Extensions, root=place("/a b/c")))
+    assert spaced.remedy is not None
+    assert "-v 'torch_extensions:/a b/c'" in spaced.remedy.text
     volume = Mount("/home/user", "ext4")
     kept = [
         but(Extensions, root=place(ROOT, mount=volume)),

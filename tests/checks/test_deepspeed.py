@@ -100,6 +100,20 @@ NOW = flags("121", "121+PTX")
         (deepspeed("0.19.8", SOUND, settings={"DS_BUILD_OPS": "1"}), (), FAILED, ("DS_BUILD_OPS=1", "ahead of time")),
         (deepspeed("0.19.8", SOUND, settings={"DS_BUILD_OPS": "0"}), (), OK, ()),
         (deepspeed("0.19.8", SOUND, settings={"DS_BUILD_OPS": "1"}), (LIST_12_0,), OK, ()),
+        # What it would be made of: the list, which it obeys since 0.19.0.
+        (
+            deepspeed("0.19.8"),
+            (ArchList.parse("12.1a"),),
+            FAILED,
+            ("no flags of TORCH_CUDA_ARCH_LIST='12.1a'", "cannot read '12.1a'"),
+        ),
+        (deepspeed("0.18.9"), (ArchList.parse("12.1a"),), OK, ("makes compute_121 of 12.1",)),
+        (
+            deepspeed("0.19.8"),
+            (ArchList.parse("9.0; 12.1"),),
+            OK,
+            ("compute_90 compute_121 of TORCH_CUDA_ARCH_LIST='9.0; 12.1'",),
+        ),
         # CUDA 12.8: the list helps only where it is obeyed.
         (deepspeed("0.17.0"), (NVCC_12_8,), FAILED, ("refuses compute_121", "ignores TORCH_CUDA_ARCH_LIST")),
         (deepspeed("0.17.0"), (NVCC_12_8, LIST_12_0), FAILED, ("ignores TORCH_CUDA_ARCH_LIST",)),
@@ -156,6 +170,17 @@ def test_deepspeed_misparses_architecture_as_it_reads(
             FAILED,
             ("makes no flags: Runtime",),
         ),
+        # The list is not to blame where it is ignored.
+        ("0.15.4", builder(Flags((), None, "NameError: name 'n' is not defined")), (LIST_12_0,), FAILED, ("no flags: Name",)),
+        # nvcc knows what is wanted, and the list does not ask for it.
+        (
+            "0.19.8",
+            builder(flags("70", "70+PTX", bf16=False), refused=("compute_70",)),
+            (ArchList.parse("7.0"),),
+            FAILED,
+            ("no flags that nvcc takes of TORCH_CUDA_ARCH_LIST='7.0' (see arch-list-wrong): nvcc refuses compute_70",),
+        ),
+        ("0.19.8", builder(flags("80", "80+PTX")), (ArchList.parse("8.0"),), OK, ("compute_80 of TORCH_CUDA_ARCH_LIST='8.0'",)),
     ],
 )
 def test_deepspeed_misparses_architecture_as_it_is_proven(
@@ -197,6 +222,8 @@ def test_deepspeed_misparses_architecture_tells_what_helps() -> None:
         judge("deepspeed-misparses-architecture", deepspeed("0.15.4", OLD, pristine=True)).evidence
     )
     assert "was changed" in str(judge("deepspeed-misparses-architecture", deepspeed("0.15.4", HALF, pristine=False)).evidence)
+    half = judge("deepspeed-misparses-architecture", deepspeed("0.15.4", OLD._replace(bf16=True), ours=True))
+    assert "builder.py carries only a part of sparkdoctor's patch" in half.evidence
     # Without an nvcc the flags speak for themselves.
     alone = DeepspeedBuilder(Capability(12, 1), course(), NOW, None, {}, {})
     assert judge("deepspeed-misparses-architecture", alone, nvcc=GONE).evidence == NOW.flags

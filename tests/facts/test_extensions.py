@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import struct
 import subprocess
@@ -259,6 +260,11 @@ def locked_ruin(path: Path) -> None:
     (path / "op.so").unlink()
 
 
+def directory_for_library(path: Path) -> None:
+    (path / "op.so").unlink()
+    (path / "op.so").mkdir()
+
+
 BREAKS: dict[str, tuple[Callable[[Path], object], State, str]] = {
     "no build.ninja": (lambda path: (path / "build.ninja").unlink(), State.DAMAGED, "build.ninja does not exist"),
     "empty build.ninja": (lambda path: os.truncate(path / "build.ninja", 0), State.DAMAGED, "is empty"),
@@ -267,6 +273,8 @@ BREAKS: dict[str, tuple[Callable[[Path], object], State, str]] = {
     "no library": (lambda path: (path / "op.so").unlink(), State.DAMAGED, "op.so does not exist"),
     "cut library": (lambda path: os.truncate(path / "op.so", 5000), State.DAMAGED, "is cut off: 5000 of at least"),
     "text as a library": (lambda path: (path / "op.so").write_text("hello"), State.DAMAGED, "is no library: 5 bytes"),
+    "library that is a directory": (directory_for_library, State.DAMAGED, "op.so: not a regular file"),
+    "huge build.ninja": (lambda path: (path / "build.ninja").write_text("# x\n" * (1 << 20) + "y"), State.DAMAGED, "too large"),
     "lock": (lambda path: (path / "lock").touch(), State.LOCKED, ""),
     "lock and no library": (locked_ruin, State.LOCKED, ""),
     "lock that is a directory": (lambda path: (path / "lock").mkdir(), State.WHOLE, ""),
@@ -310,7 +318,35 @@ def test_a_huge_cache_is_looked_at_in_part(lab: Lab, monkeypatch: pytest.MonkeyP
     for number in range(5):
         (lab.root / f"op{number}").mkdir()
         (lab.root / f"op{number}" / "build.ninja").touch()
-    assert len(lab.look().found) == 3
+    found = lab.look()
+    assert len(found.found) == 3
+    assert found.but == f"; only 3 of the extensions in {found.root.path} were looked at"
+
+
+def test_a_root_that_is_no_cache_is_looked_at_in_part(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extensions, "ENTRIES_LIMIT", 3)
+    for number in range(5):
+        (lab.root / f"a{number}").mkdir()
+    assert lab.look().none == f"only 3 of the 5 names in {lab.look().root.path} were looked at"
+    (lab.root / extensions.FIRST).mkdir()
+    (lab.root / extensions.FIRST / "build.ninja").touch()
+    assert lab.look().named(extensions.FIRST)  # it comes before all others
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_not_said_to_be_missing(lab: Lab) -> None:
+    path = lab.add()
+    (path / "op.so").chmod(0)
+    assert "op.so: Permission denied" in lab.state()[1]
+    (path / "op.so").chmod(0o755)
+    path.chmod(0o555)
+    assert not lab.look().found[0].writable
+    path.chmod(0o755)
+    lab.root.chmod(0)
+    try:
+        assert "Permission denied" in lab.look().none
+    finally:
+        lab.root.chmod(0o755)
 
 
 HOLD = "import os, sys, time; os.open(sys.argv[1] + '/lock', os.O_CREAT); print(flush=True); time.sleep(60)"
@@ -613,7 +649,15 @@ def test_builders() -> None:
 
 def test_what_is_moved_aside_is_quoted() -> None:
     extension = extensions.Extension("a b", "/r/a b", State.DAMAGED)
-    assert move_aside([extension]) == "mv -T '/r/a b' '/r/a b.aside'"
+    assert move_aside([extension]) == "mv -T --backup=numbered '/r/a b' '/r/a b.aside'"
+
+
+def test_what_is_moved_aside_twice_stays_and_is_seen_no_more(lab: Lab) -> None:
+    for _ in range(3):
+        lab.add()
+        subprocess.run(shlex.split(move_aside(lab.look().found)), check=True)
+        assert lab.look().found == ()
+    assert len(list(lab.root.iterdir())) == 3
 
 
 # --- places

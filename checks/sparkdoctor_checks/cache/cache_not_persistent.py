@@ -39,7 +39,9 @@ def cache_not_persistent(
     )
     if not lost:
         return ok("; ".join(shown))
-    options = " ".join(f"-v {name}:{place.path}" for name, place in lost.items())
+    from shlex import quote  # noqa: PLC0415
+
+    options = " ".join(f"-v {quote(f'{name}:{place.path}')}" for name, place in lost.items())
     return warn(
         f"{' and '.join(NAMES[name] for name in lost)} will be lost with this {container.engine} container",
         expected="a mount of their own",

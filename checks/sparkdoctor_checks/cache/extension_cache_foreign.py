@@ -19,7 +19,7 @@ def extension_cache_foreign(extensions: Extensions) -> Verdict:
     - _get_build_directory in torch/utils/cpp_extension.py; measured with PyTorch 2.13, docs/sources.md
     """
     if not extensions.found:
-        return skip(f"there are no extensions in {extensions.root.path}")
+        return skip(extensions.none)
     foreign = extensions.having(State.FOREIGN)
     left = extensions.others(State.FOREIGN)
     if foreign:
@@ -36,4 +36,4 @@ def extension_cache_foreign(extensions: Extensions) -> Verdict:
     fitting = extensions.having(State.WHOLE, State.OUTDATED)
     if not fitting:
         return skip(f"no extension is left to judge{left}")
-    return ok(f"{', '.join(one.name for one in fitting)}: built for what is here today")
+    return ok(f"{', '.join(one.name for one in fitting)}: built for what is here today{extensions.but}")

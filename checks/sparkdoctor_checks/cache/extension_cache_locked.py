@@ -22,7 +22,7 @@ def extension_cache_locked(extensions: Extensions, container: Container | Missin
     - measured: builds ended by SIGINT, SIGTERM and SIGKILL, docs/sources.md
     """
     if not extensions.found:
-        return skip(f"there are no extensions in {extensions.root.path}")
+        return skip(extensions.none)
     locked = extensions.having(State.LOCKED)
     building = extensions.having(State.BUILDING)
     if not locked:
@@ -31,7 +31,7 @@ def extension_cache_locked(extensions: Extensions, container: Container | Missin
         free = f"no lock among {len(extensions.found)} extensions"
         if files and extensions.flocks:
             free = f"{files} lock files, which mean nothing: this PyTorch's locks are the kernel's"
-        return ok(busy or free)
+        return ok((busy or free) + extensions.but)
     from shlex import quote  # noqa: PLC0415
 
     evidence = tuple(f"{one.path}/lock, {_age(extensions, one)}; {_who(one)}" for one in locked)

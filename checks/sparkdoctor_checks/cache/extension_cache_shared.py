@@ -49,4 +49,5 @@ def extension_cache_shared(extensions: Extensions) -> Verdict:
         )
     if extensions.variable is None:
         return ok(f"{root.path} is named by Python and CUDA")
-    return ok(f"TORCH_EXTENSIONS_DIR={extensions.variable} holds {'builds of one environment' if built else 'no builds'}")
+    held = "builds of one environment" if built else "no builds"
+    return ok(f"TORCH_EXTENSIONS_DIR={extensions.variable} holds {held}{extensions.but}")

@@ -1,15 +1,16 @@
 """What the first use will have to wait for."""
 
 from collections.abc import Callable
+from posixpath import basename
 from typing import NamedTuple
 
 from sparkdoctor.facts import Deepspeed, DeepspeedBuilder, Extensions, Gpu, Python, TritonCache, target
 from sparkdoctor.facts.deepspeed import evoformer_unused
+from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.extensions import Build, State
-from sparkdoctor.plugin import Missing, Verdict, check, ok, skip, warn
+from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
 from sparkdoctor.profiles import Profile
 
-EVOFORMER = "evoformer_attn"
 COST = "about 3 minutes on a GB10"
 KEEP = "Ask for as many threads as it was built with."
 BUILD = "Build it now, before it is needed."
@@ -36,6 +37,8 @@ def kernels_not_warm(  # noqa: PLR0913, PLR0917 (two caches, and what decides wh
     - aqlaboratory/openfold-3 #78: ubiquitin on a GB10 took 9 s warm and about 3 min cold
     - OpenFold3 0.3.0 to 0.5.0, its default kernels; measured on an H100, docs/sources.md
     """
+    if stuck := _stuck(python, extensions, deepspeed):
+        return stuck
     evoformer = _evoformer(python, extensions, deepspeed, lambda build: _changed(build, deepspeed, builder, gpu, profile))
     kernels = _kernels(python, triton)
     both = [kernel for kernel in (evoformer, kernels) if kernel]
@@ -74,7 +77,7 @@ def _evoformer(
     if EVOFORMER in deepspeed.prebuilt:
         return _Kernels(f"{EVOFORMER} was built when DeepSpeed {deepspeed.version} was installed", ready=True)
     if built is None:
-        words = f"DeepSpeed's {EVOFORMER} is not in {extensions.root.path}: {COST}"
+        words = f"DeepSpeed's {EVOFORMER} is not in {extensions.root.path}: {COST}{_moving(extensions)}"
         return _Kernels(words, remedy=BUILD, command=_load(python))
     if built.state is not State.WHOLE:
         return _Kernels(f"{EVOFORMER} {built.state}")
@@ -127,3 +130,28 @@ def _changed(
 def _threads(build: Build) -> int | None:
     found = next((flag for flag in build.flags if flag.startswith("--threads=")), "").removeprefix("--threads=")
     return int(found) if found.isdecimal() else None
+
+
+def _stuck(python: Python, extensions: Extensions, deepspeed: Deepspeed | Missing) -> Verdict | None:
+    """The verdict where this user can neither build nor load evoformer_attn."""
+    built = extensions.named(EVOFORMER)
+    obstacle = extensions.root.obstacle
+    if built:
+        obstacle = "" if built.writable else f"{built.path} cannot be written by this user"
+    if isinstance(deepspeed, Missing) or evoformer_unused(python) or EVOFORMER in deepspeed.prebuilt or not obstacle:
+        return None
+    return fail(
+        f"DeepSpeed's {EVOFORMER} can be neither built nor loaded: {obstacle}",
+        expected="a cache of extensions that this user can write",
+        observed=obstacle,
+        remedy="Let TORCH_EXTENSIONS_DIR lead to a directory that this user can write.",
+        command=f"export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/{basename(extensions.usual)}",
+    )
+
+
+def _moving(extensions: Extensions) -> str:
+    """A word on a cache that each working directory has anew."""
+    given = extensions.variable or "/"
+    return (
+        "" if given.startswith("/") else f" (TORCH_EXTENSIONS_DIR={given} begins in the working directory; PyTorch expands no ~)"
+    )

@@ -22,20 +22,13 @@ def triton_cache_unwritable(cache: TritonCache) -> Verdict:
     remedy = f"Let ${name} lead to a directory that this user can write."
     if isinstance(place, Missing):
         return fail("Triton has no cache directory", observed=place.reason, remedy=remedy, command=command)
-    path, status = (place.path, place.status) if place.status else next(iter(place.above), (place.path, None))
-    if status and status.kind == "directory" and status.writable and status.executable:
+    if not place.obstacle:
         return ok(f"{place.path} can be {'written' if place.status else 'made'}")
-    what = (
-        "is not there"
-        if status is None
-        else "is no directory"
-        if status.kind != "directory"
-        else "cannot be written by this user"
-    )
+    path, status = (place.path, place.status) if place.status else next(iter(place.above), (place.path, None))
     return fail(
-        f"Triton's cache {place.path} cannot be {'written' if place.status else 'made'}: {path} {what}",
+        f"Triton's cache {place.path} cannot be {'written' if place.status else 'made'}: {place.obstacle}",
         expected="a directory that this user can write",
-        observed=f"{path} {what}",
+        observed=place.obstacle,
         evidence=(f"{path}: mode {status.mode:04o}, uid {status.uid}",) if status and status.uid is not None else (),
         remedy=remedy,
         command=command,

@@ -48,7 +48,7 @@ def deepspeed_cutlass_missing(
     return fail(
         f"DeepSpeed {deepspeed.version} finds no CUTLASS that it takes for evoformer_attn: {refusal}",
         expected="CUTLASS 3.1 or later",
-        observed=f"{VARIABLE}={cutlass.setting}" if cutlass.setting else f"{VARIABLE} is not set",
+        observed=f"{VARIABLE}={cutlass.setting}" if cutlass.setting is not None else f"{VARIABLE} is not set",
         evidence=evidence,
         remedy=remedy,
         command=command,

@@ -1,5 +1,6 @@
 """DeepSpeed against the architecture of the GPU."""
 
+import re
 from typing import NamedTuple
 
 from sparkdoctor.architecture import Capability
@@ -45,12 +46,15 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
     name = f"DeepSpeed {deepspeed.version}"
     upgrade = python.pip_install(f"--upgrade 'deepspeed{profile.deepspeed.fresh or '>=0.16.4'}'")
     setting = f"export TORCH_CUDA_ARCH_LIST={wanted}"
-    if seen.trouble:
-        given = None if isinstance(arches, Missing) else arches.text
+    given = None if isinstance(arches, Missing) or not _obeys(deepspeed) else arches.text
+    by_list = f"TORCH_CUDA_ARCH_LIST={given!r}" if given else ""
+    misled = by_list and seen.refused and f"compute_{wanted.number}" not in seen.refused
+    if seen.trouble or misled:
+        trouble = seen.trouble or f"nvcc refuses {', '.join(seen.refused)}"
         return fail(
             f"{name} makes no flags"
-            + (f" of TORCH_CUDA_ARCH_LIST={given!r} (see arch-list-wrong)" if given else "")
-            + f": {seen.trouble}",
+            + (f" {'that nvcc takes ' * bool(misled)}of {by_list} (see arch-list-wrong)" if given else "")
+            + f": {trouble}",
             expected=f"compute_{wanted.number}",
             observed=given,
             evidence=seen.evidence,
@@ -62,12 +66,12 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
             f"{name}{'' if seen.nonsense else ' is mended by half'}: {'; '.join(seen.defects)}",
             expected=f"compute_{wanted.number} with bf16",
             observed=", ".join(seen.nonsense) or "part of it",
-            evidence=(*seen.evidence, *_history(deepspeed)),
+            evidence=(*seen.evidence, *_history(deepspeed, seen)),
             remedy=f"Upgrade DeepSpeed: 0.16.4 is the first release without these faults.{_pinned(deepspeed, python)}",
             command=upgrade,
         )
     known = f"TORCH_CUDA_ARCH_LIST={wanted.major}.0"
-    if seen.refused and (0,) < deepspeed.release < (0, 19):
+    if seen.refused and not _obeys(deepspeed):
         return fail(
             f"nvcc refuses {', '.join(seen.refused)}, and {name} ignores TORCH_CUDA_ARCH_LIST at first use",
             expected="an nvcc of CUDA 12.9 or later, or DeepSpeed 0.19.0 or later",
@@ -89,7 +93,10 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
         )
     advice = (f"in a build ahead of time (DS_BUILD_OPS=1) {seen.ahead}: {setting} before one",) if seen.ahead else ()
     return ok(
-        f"{name} makes {seen.made} of {wanted}", expected=str(wanted), observed=seen.made, evidence=(*seen.evidence, *advice)
+        f"{name} makes {seen.made} of {by_list or wanted}",
+        expected=str(wanted),
+        observed=seen.made,
+        evidence=(*seen.evidence, *advice),
     )
 
 
@@ -122,22 +129,29 @@ def _read(deepspeed: Deepspeed, nvcc: Nvcc | Missing, arches: ArchList | Missing
     if reading is None or reading.number is None:
         return None
     made = f"compute_{reading.number}"
+    by_list = None if isinstance(arches, Missing) or not _obeys(deepspeed) else arches
     words = "" if isinstance(nvcc, Missing) or reading.number != str(wanted.number) else nvcc.refusals.get(wanted.number, "")
-    steered = (
-        not isinstance(arches, Missing)
-        and deepspeed.release >= (0, 19)
-        and all(code.capability != wanted for code in arches.codes)
-    )
+    steered = by_list is not None and all(code.capability != wanted for code in by_list.codes)
+    entries = re.split(r"[;\s]+", by_list.text) if by_list else []
+    unread = next((entry for entry in entries if entry and not re.fullmatch(r"\d+\.\d+(\+PTX)?", entry)), None)
+    if by_list and by_list.codes and not unread:
+        made = " ".join(dict.fromkeys(f"compute_{code.capability.number}" for code in by_list.codes))
     by_default = isinstance(arches, Missing) and not isinstance(nvcc, Missing) and nvcc.release >= (13, 0)
     return _Seen(
         made=made,
-        nonsense=Flags((made,), None).nonsense,
+        nonsense=Flags((f"compute_{reading.number}",), None).nonsense,
         bf16_off=reading.bf16 is False,
         filtered=reading.pruned,
-        refused=(made,) if REFUSAL in words and not steered else (),
+        refused=(f"compute_{wanted.number}",) if REFUSAL in words and not steered else (),
         ahead="nvcc of CUDA 13 refuses DeepSpeed's default of compute_60 or 70" if by_default else "",
-        evidence=(f"{deepspeed.root}/ops/op_builder/builder.py, read: {made} for {wanted}",),
+        evidence=(f"{deepspeed.root}/ops/op_builder/builder.py, read: compute_{reading.number} for {wanted}",),
+        trouble=f"it cannot read {unread!r} as a number" if unread else "",
     )
+
+
+def _obeys(deepspeed: Deepspeed) -> bool:
+    """Whether this DeepSpeed heeds TORCH_CUDA_ARCH_LIST at first use; one of unknown version is taken for a new one."""
+    return not (0,) < deepspeed.release < (0, 19)
 
 
 def _unproven(builder: DeepspeedBuilder | Missing) -> str:
@@ -168,10 +182,10 @@ def _asked(builder: DeepspeedBuilder) -> _Seen | None:
     )
 
 
-def _history(deepspeed: Deepspeed) -> tuple[str, ...]:
+def _history(deepspeed: Deepspeed, seen: _Seen) -> tuple[str, ...]:
     """Whether somebody has changed builder.py."""
     if deepspeed.ours:
-        return ("builder.py carries sparkdoctor's patch",)
+        return (f"builder.py carries {'only a part of ' if seen.nonsense or seen.bf16_off else ''}sparkdoctor's patch",)
     if deepspeed.pristine is None:
         return ()
     return ("builder.py is as it was installed" if deepspeed.pristine else "builder.py was changed after its installation",)

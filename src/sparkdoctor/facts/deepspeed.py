@@ -93,14 +93,18 @@ class Deepspeed(Fact):
         asked = source.parts(f"{openfold3.path}/METADATA", "Requires-Dist: deepspeed", "\n") if openfold3 else ()
         written = machine.read(f"{root}/git_version_info_installed.py")
         said = "" if isinstance(written, Missing) else written
+        version = parse_version(said) or (installed.version if installed else "unknown")
         settings = {
             name: value for name in ("CUTLASS_PATH", "DS_SKIP_CUDA_CHECK", *AHEAD) if (value := machine.env(name)) is not None
         }
         return cls(
-            version=installed.version if installed else parse_version(said),
+            # The files count: an upgrade that broke off may leave the metadata of another version.
+            version=version,
             root=root,
             readings=readings,
-            pristine=_pristine(machine, root, installed.path) if installed and _patchable(installed.release, readings) else None,
+            pristine=_pristine(machine, root, installed.path)
+            if installed and _patchable(release_of(version), readings)
+            else None,
             ours=MARK in arguments,
             accepted=builder_source.parse_accepted("".join(source.parts(source.builder, "cuda_minor_mismatch_ok = {", "\n\n"))),
             comparing=tuple(
@@ -138,9 +142,9 @@ def nvcc_threads(asked: str | None, cpus: int) -> int:
 
 
 def parse_version(written: str) -> str:
-    """The version in git_version_info_installed.py, for a DeepSpeed without metadata."""
+    """The version in git_version_info_installed.py, which is DeepSpeed's `__version__`; empty where there is none."""
     found = re.search(r"^version='([^']+)'", written, re.MULTILINE)
-    return found[1] if found else "unknown"
+    return found[1] if found else ""
 
 
 def parse_prebuilt(written: str) -> tuple[str, ...]:

@@ -27,7 +27,9 @@ ENTRIES_LIMIT = 512
 NINJA_LIMIT = 16
 """Extensions that ninja is asked about: each costs a process."""
 ASIDE = ".aside"
-"""How the name of a directory ends that our remedies have moved away."""
+"""What is in the name of a directory that our remedies have moved away, also where mv has numbered it: `op.aside.~1~`."""
+FIRST = "evoformer_attn"
+"""The extension that is looked at however many there are."""
 _MARKS = frozenset(("build.ninja", ".ninja_log", ".ninja_deps"))
 _TOOLS = re.compile(
     r"ninja|nvcc|cicc|ptxas|fatbinary|cudafe|nvlink|cc1|cc$|[cg]\+\+|gcc|clang|collect2|as$|ld$|ld\.|s?ccache|.*-linux-gn"
@@ -71,7 +73,8 @@ class Extension(NamedTuple):
     """One directory of the cache.
 
     `reasons` quote what made it the `state`; a foreign one is `mild` where it need not fail. `holders` are
-    the processes of its build, `cuda` the major release of the CUDA runtime that it wants.
+    the processes of its build, `cuda` the major release of the CUDA runtime that it wants, `writable` whether this user can
+    make files in it.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Extension(NamedTuple):
     holders: tuple[Holder, ...] = ()
     cuda: int | None = None
     mild: bool = False
+    writable: bool = True
 
     @property
     def builder(self) -> Holder | None:
@@ -94,7 +98,7 @@ class Extensions(Fact):
     """`variable` is TORCH_EXTENSIONS_DIR where it is set; `usual` the root that PyTorch takes where it is not.
 
     `flocks` says that locks are the kernel's (PyTorch 2.14 on), which no dead process can hold. `holders` is None where nobody
-    had to be looked for, `asked` whether ninja was there to be asked.
+    had to be looked for, `asked` whether ninja was there to be asked. `unseen` says what was not looked at, and why.
     """
 
     root: Place
@@ -105,6 +109,7 @@ class Extensions(Fact):
     holders: Holders | Missing | None = None
     asked: bool = True
     uid: int = 0
+    unseen: str = ""
 
     @classmethod
     def probe(cls, machine: Machine) -> Self:
@@ -113,7 +118,10 @@ class Extensions(Fact):
         variable = machine.env("TORCH_EXTENSIONS_DIR")
         usual = join(_default_root(machine), folder(machine, python, torch))
         root = locate(machine, usual if variable is None else variable)
-        looks = list(islice(_looks(machine, root), LIMIT))
+        names, unseen = _names(machine, root)
+        looks = list(islice(_looks(machine, root, names), LIMIT + 1))
+        if len(looks) > LIMIT:
+            looks, unseen = looks[:LIMIT], f"only {LIMIT} of the extensions in {root.path} were looked at"
         flocks = any(look.lock for look in looks) and _flocks(machine, torch)
         needed = any(look.lock or look.damage for look in looks)
         holders = machine.holders(root.path) if needed else None
@@ -128,7 +136,8 @@ class Extensions(Fact):
                 if work := None if isinstance(ran, Missing) else work_left(ran):
                     extension = extension._replace(state=State.OUTDATED, reasons=(work,))
             found.append(extension)
-        return cls(root, variable, usual, tuple(found), flocks, holders, ninja is not None or not looks, machine.itself()["uid"])
+        asked, uid = ninja is not None or not looks, machine.itself()["uid"]
+        return cls(root, variable, usual, tuple(found), flocks, holders, asked, uid, unseen)
 
     def named(self, name: str) -> Extension | None:
         """The extension of that name."""
@@ -137,6 +146,16 @@ class Extensions(Fact):
     def having(self, *states: State) -> tuple[Extension, ...]:
         """The extensions in these states."""
         return tuple(extension for extension in self.found if extension.state in states)
+
+    @property
+    def none(self) -> str:
+        """What a check says where no extension is to be seen."""
+        return self.unseen or f"there are no extensions in {self.root.path}"
+
+    @property
+    def but(self) -> str:
+        """What a check adds to its praise where it has not seen everything."""
+        return f"; {self.unseen}" if self.unseen else ""
 
     def others(self, *states: State) -> str:
         """What a check says of the extensions that it leaves to other checks; empty where there are none."""
@@ -157,6 +176,7 @@ class Look(NamedTuple):
     built: int | None
     head: bytes
     damage: tuple[str, ...]
+    writable: bool = True
 
 
 def _default_root(machine: Machine) -> str:
@@ -184,10 +204,19 @@ def _flocks(machine: Machine, torch: Torch) -> bool:
     return release_of(torch.version) >= (2, 14)
 
 
-def _looks(machine: Machine, root: Place) -> Iterable[Look]:
+def _names(machine: Machine, root: Place) -> tuple[tuple[str, ...], str]:
+    """The names in the root that are looked at, and what is not."""
     entries = machine.entries(root.path) if root.status is not None else ()
-    for name in () if isinstance(entries, Missing) else entries[:ENTRIES_LIMIT]:
-        inside = () if name.endswith(ASIDE) else machine.entries(f"{root.path}/{name}")
+    if isinstance(entries, Missing):
+        return (), entries.reason
+    names = sorted((name for name in entries if ASIDE not in name), key=lambda name: (name != FIRST, name))
+    unseen = f"only {ENTRIES_LIMIT} of the {len(names)} names in {root.path} were looked at" if len(names) > ENTRIES_LIMIT else ""
+    return tuple(names[:ENTRIES_LIMIT]), unseen
+
+
+def _looks(machine: Machine, root: Place, names: Iterable[str]) -> Iterable[Look]:
+    for name in names:
+        inside = machine.entries(f"{root.path}/{name}")
         if not isinstance(inside, Missing) and _is_extension(name, inside):
             yield _look(machine, name, f"{root.path}/{name}", inside)
 
@@ -204,7 +233,10 @@ def _look(machine: Machine, name: str, path: str, inside: tuple[str, ...]) -> Lo
     if isinstance(text, Missing):
         damage.append(text.reason)
     elif build is None:
-        damage.append(f"{path}/build.ninja {'breaks off: it links nothing' if text.strip() else 'is empty'}")
+        written = machine.stat(f"{path}/build.ninja")
+        whole = isinstance(written, Missing) or written.size <= len(text)
+        words = "is empty" if not text.strip() else "breaks off: it links nothing" if whole else "is too large to be read"
+        damage.append(f"{path}/build.ninja {words}")
     library = join(path, build.library if build else f"{name}.so")
     damage += [
         f"{file} does not exist"
@@ -216,13 +248,17 @@ def _look(machine: Machine, name: str, path: str, inside: tuple[str, ...]) -> Lo
     if isinstance(status, Missing):
         damage.append(status.reason)
     else:
-        head = b"" if isinstance(found := machine.head(library, WHOLE_HEAD), Missing) else found
+        found = machine.head(library, WHOLE_HEAD)
+        head = b"" if isinstance(found, Missing) else found
         least = size_stated(head)
-        if least is None and machine_of(head) is None:
+        if isinstance(found, Missing):
+            damage.append(found.reason)
+        elif least is None and machine_of(head) is None:
             damage.append(f"{library} is no library: {status.size} bytes")
         elif least is not None and status.size < least:
             damage.append(f"{library} is cut off: {status.size} of at least {least} bytes")
     lock = machine.stat(f"{path}/lock") if "lock" in inside else None
+    place = machine.stat(path)
     return Look(
         name,
         path,
@@ -232,6 +268,7 @@ def _look(machine: Machine, name: str, path: str, inside: tuple[str, ...]) -> Lo
         None if isinstance(status, Missing) else status.mtime,
         head,
         tuple(damage),
+        isinstance(place, Missing) or place.writable,
     )
 
 
@@ -272,7 +309,7 @@ def builders(path: str, processes: Iterable[Holder]) -> tuple[Holder, ...]:
 
 def _judged(machine: Machine, look: Look, today: Today, held: tuple[Holder, ...], *, flocks: bool) -> Extension:
     """The state, and why."""
-    extension = Extension(look.name, look.path, State.WHOLE, (), look.build, look.lock, held)
+    extension = Extension(look.name, look.path, State.WHOLE, (), look.build, look.lock, held, writable=look.writable)
     working = tuple(f"{holder.name or 'a process'} (pid {holder.pid}) has {holder.what}" for holder in held)
     if extension.builder or (held and (flocks or look.lock is None)):
         return extension._replace(state=State.BUILDING, reasons=working)
@@ -422,7 +459,10 @@ def work_left(ran: Ran) -> str | None:
 
 
 def move_aside(extensions: Iterable[Extension]) -> str:
-    """The command that takes extensions out of the way, so that the next use builds them anew; it deletes nothing."""
+    """The command that takes extensions out of the way, so that the next use builds them anew.
+
+    It deletes nothing, also where one was moved aside before: that gets a number.
+    """
     from shlex import quote  # noqa: PLC0415
 
-    return " && ".join(f"mv -T {quote(one.path)} {quote(one.path + ASIDE)}" for one in extensions)
+    return " && ".join(f"mv -T --backup=numbered {quote(one.path)} {quote(one.path + ASIDE)}" for one in extensions)

@@ -37,6 +37,16 @@ class Place(NamedTuple):
         return self.mount is not None and self.mount.kind in REMOTE
 
     @property
+    def obstacle(self) -> str:
+        """What keeps this user from making files in it; empty where nothing does."""
+        path, status = (self.path, self.status) if self.status else next(iter(self.above), (self.path, None))
+        if status is None:
+            return f"{path} is not there"
+        if status.kind != "directory":
+            return f"{path} is no directory"
+        return "" if status.writable and status.executable else f"{path} cannot be written by this user"
+
+    @property
     def fleeting(self) -> bool:
         """Whether, in a container, it goes when the container goes."""
         return self.mount is not None and (self.mount.point == "/" or self.mount.kind == "tmpfs")
