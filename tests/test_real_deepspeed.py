@@ -138,7 +138,7 @@ def short(made: Flags | None) -> str:
     assert made is not None
     if made.trouble:
         head, _, literal = made.trouble.partition("invalid literal for int() with base 10: ")
-        return literal if head == "ValueError: " else made.trouble
+        return literal if head == "raised ValueError: " else made.trouble
     pairs = [flag.removeprefix("-gencode=arch=compute_").split(",code=") for flag in made.flags]
     ptx = {number for number, code in pairs if code.startswith("compute_")}
     # PyTorch sorts them as texts, DeepSpeed does not.
