@@ -224,12 +224,12 @@ def _is_holders(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_holder, value))
 
 
-_STATUS = {
+_STATUS: dict[str, Any] = {
     **dict.fromkeys(("kind", "real"), _is_text),
     **dict.fromkeys(("size", "mode"), _is_count),
     **dict.fromkeys(("readable", "writable", "executable"), _is_flag),
 }
-_OWNED = dict.fromkeys(("uid", "gid", "mtime"), _is_count)
+_OWNED: dict[str, Any] = dict.fromkeys(("uid", "gid", "mtime"), _is_count)
 _is_relative = _has({"path": _is_text, **_STATUS}, optional=_OWNED)
 _is_holder = _has({"pid": _is_count, "name": _is_text, "what": _is_text})
 _is_ran = _has({"code": _is_code, "stdout": _is_text, "stderr": _is_text})
