@@ -84,7 +84,6 @@ def run(
     timeout: float,
     env: Mapping[str, str],
     pass_fds: Sequence[int] = (),
-    cwd: str | None = None,
 ) -> Ran:
     """Run `argv` with no input, for `timeout` seconds at most.
 
@@ -92,7 +91,7 @@ def run(
         OSError: it could not be started.
     """
     ends = time.monotonic() + timeout
-    child = _start(argv, env, pass_fds, cwd)
+    child = _start(argv, env, pass_fds)
     try:
         said, code, _ = _follow(child, _outputs(child), ends)
     finally:
@@ -119,7 +118,7 @@ def work(argv: Sequence[str], *, timeout: float, env: Mapping[str, str], hear: C
     with _pipe() as (report, saying), _pipe() as (death, life):
         _marks.add(token)
         try:
-            child = _start(argv, {**env, SAY: str(saying.fileno()), TOKEN: token}, (saying.fileno(), death.fileno()), None)
+            child = _start(argv, {**env, SAY: str(saying.fileno()), TOKEN: token}, (saying.fileno(), death.fileno()))
         except BaseException:
             _marks.discard(token)
             raise
@@ -184,7 +183,7 @@ def _tie(child: "subprocess.Popen[bytes]", death: IO[bytes]) -> None:
     death.close()
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int], cwd: str | None) -> "subprocess.Popen[bytes]":
+def _start(argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int]) -> "subprocess.Popen[bytes]":
     with _starting:
         if _over.is_set():
             raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
@@ -195,7 +194,6 @@ def _start(argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int],
             stderr=subprocess.PIPE,
             env=env,
             pass_fds=pass_fds,
-            cwd=cwd,
             start_new_session=True,
         )
         _alive.add(child)
