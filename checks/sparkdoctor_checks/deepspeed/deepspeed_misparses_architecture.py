@@ -43,6 +43,7 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
         return skip(f"the builder.py of DeepSpeed {deepspeed.version} has a shape that is not known here; {_unproven(builder)}")
     if asked is None:
         seen = seen._replace(evidence=(*seen.evidence, _unproven(builder)))
+    read = "" if asked else " (as its text reads; --deep proves it)"
     name = f"DeepSpeed {deepspeed.version}"
     upgrade = python.pip_install(f"--upgrade 'deepspeed{profile.deepspeed.fresh or '>=0.16.4'}'")
     setting = f"export TORCH_CUDA_ARCH_LIST={wanted}"
@@ -63,7 +64,7 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
         )
     if seen.nonsense or seen.bf16_off or seen.filtered:
         return (fail if seen.nonsense or seen.bf16_off else warn)(
-            f"{name}{'' if seen.nonsense else ' is mended by half'}: {'; '.join(seen.defects)}",
+            f"{name}{'' if seen.nonsense else ' is mended by half'}: {'; '.join(seen.defects)}{read}",
             expected=f"compute_{wanted.number} with bf16",
             observed=", ".join(seen.nonsense) or "part of it",
             evidence=(*seen.evidence, *_history(deepspeed, seen)),
@@ -93,7 +94,7 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
         )
     advice = (f"in a build ahead of time (DS_BUILD_OPS=1) {seen.ahead}: {setting} before one",) if seen.ahead else ()
     return ok(
-        f"{name} makes {seen.made} of {by_list or wanted}",
+        f"{name} makes {seen.made} of {by_list or wanted}{read}",
         expected=str(wanted),
         observed=seen.made,
         evidence=(*seen.evidence, *advice),
