@@ -53,6 +53,26 @@ def test_a_cuda_that_hangs(env: Env, tmp_path: Path, step: str, code: str) -> No
     assert result(document, "torch-cannot-compute")["summary"] == f"{step} did not answer in time"
 
 
+@pytest.mark.parametrize(("initialised", "apart"), [(False, True), (True, False)])
+def test_a_cuda_that_an_import_has_initialised_is_not_taken_across_a_fork(
+    env: Env, tmp_path: Path, initialised: bool, apart: bool
+) -> None:
+    code = f"""\
+import os
+__version__ = "2.11.0"
+PID = os.getpid()
+class cuda:
+    is_initialized = lambda: {initialised}
+    def is_available():
+        raise RuntimeError("apart" if os.getpid() != PID else "together")
+"""
+    patient(tmp_path / "venv", code)
+    found = deep({**env, "PYTHONWARNINGS": "error"}, tmp_path, "torch-cannot-compute", "torch-import-dies")
+    assert statuses(found)["torch-import-dies"] == "ok"
+    words = f"torch.cuda.is_available raised RuntimeError: {'apart' if apart else 'together'}"
+    assert result(found, "torch-cannot-compute")["summary"] == words
+
+
 @pytest.mark.parametrize(
     ("code", "words", "seconds"),
     [

@@ -86,9 +86,7 @@ def _evoformer(
         threads = _threads(built.build)
         if threads in (None, deepspeed.threads):
             return _Kernels(words, remedy=BUILD, command=_load(python))
-        return _Kernels(
-            words, remedy="Ask for as many threads as it was built with.", command=f"export DS_NVCC_THREADS={threads}"
-        )
+        return _Kernels(words, remedy=KEEP, command=f"export DS_NVCC_THREADS={threads}")
     return _Kernels(f"{EVOFORMER} {built.state}", ready=True)
 
 

@@ -1,4 +1,4 @@
-"""Whether the patient's Triton can compile for the architectures given as arguments (121 …): no GPU is needed for that."""
+"""Whether the patient's Triton can compile for the architecture given as argument (121): no GPU is needed for that."""
 
 import os
 import sys
@@ -9,18 +9,17 @@ from steps import attempt, learnt, main
 POINTERS = ("x_ptr", "y_ptr", "out_ptr")
 
 
-def work(*numbers):
+def work(number):
     with attempt("import triton"):
         import triton
 
         learnt(version=str(triton.__version__))
     kernel = kernel_module().muladd
-    for number in numbers:
-        with attempt("compile for sm_" + number, vital=False):
-            from triton.backends.compiler import GPUTarget
+    with attempt("compile for sm_" + number):
+        from triton.backends.compiler import GPUTarget
 
-            compiled = triton.compile(source(kernel), target=GPUTarget("cuda", int(number), 32))
-            learnt(bytes=len(compiled.asm["cubin"]))
+        compiled = triton.compile(source(kernel), target=GPUTarget("cuda", int(number), 32))
+        learnt(bytes=len(compiled.asm["cubin"]))
 
 
 def kernel_module():

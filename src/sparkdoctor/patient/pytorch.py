@@ -18,8 +18,17 @@ def work():
         import torch
 
         learnt(version=str(torch.__version__), closed=outputs() != before)
+    apart = not initialised(torch)
     for name, part in BRANCHES.items():
-        branch(name, lambda part=part: part(torch))
+        branch(name, lambda part=part: part(torch), apart)
+
+
+def initialised(torch):
+    """Whether something that was imported has reached for the GPU already: CUDA does not survive a fork."""
+    try:
+        return bool(torch.cuda.is_initialized())
+    except Exception:  # whatever stands there for PyTorch
+        return False
 
 
 if __name__ == "__main__":

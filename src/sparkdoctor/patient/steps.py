@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 
 from wire import dumps
 
@@ -53,7 +54,8 @@ def say(line):
     while len(data) > ATOMIC and line.get("text"):
         line["text"] = shortened(line["text"], len(line["text"]) // 2)
         data = (dumps(line) + "\n").encode()
-    os.write(PIPE, data[:ATOMIC])
+    while data:
+        data = data[os.write(PIPE, data) :]
 
 
 def shortened(text, length):
@@ -100,20 +102,31 @@ def outputs():
     return [identity(1), identity(2)] + [getattr(stream, "closed", True) for stream in (sys.stdout, sys.stderr)]
 
 
-def branch(name, work):
-    """Do `work` in a process of its own that has what was imported so far, side by side with what follows here."""
-    global BRANCH, SELF
-    child = os.fork()
+def branch(name, work, apart=True):
+    """Do `work` in a process of its own that has what was imported so far, side by side with what follows here.
+
+    Where it cannot be done `apart`, do it here and now.
+    """
+    global BRANCH, SELF  # noqa: PLW0603 (who this process is)
+    if not apart:
+        BRANCH = name
+        come_to_an_end(work)
+        BRANCH = ""
+        say({"ended": 0, "of": name})
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what was imported may have threads; Python 3.12 warns of that
+        child = os.fork()
     if child:
         branches[child] = name
         return
     BRANCH, SELF = name, os.getpid()
     branches.clear()
-    finish(work)
+    come_to_an_end(work)
+    os._exit(0)
 
 
-def finish(work, *arguments):
-    """Come to the end of a script or a branch, and no further: what packages do at exit is not what was asked for."""
+def come_to_an_end(work, *arguments):
     try:
         work(*arguments)
     except Failed:
@@ -124,11 +137,10 @@ def finish(work, *arguments):
     for child, name in branches.items():
         say({"ended": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "of": name})
     say({"done": True, "at": round(time.monotonic() - BEGAN, 3)})
-    os._exit(0)
 
 
 def main(work):
-    """Run a script's steps."""
+    """Run a script's steps, and no more: what packages do at exit is not what was asked for."""
     # On the descriptor: a sitecustomize.py may have put anything in the place of sys.stderr.
     faulthandler.enable(2)
     faulthandler.register(signal.SIGUSR1, 2)
@@ -138,4 +150,5 @@ def main(work):
     for name, module in list(sys.modules.items()):
         if name != "__main__" and os.path.dirname(os.path.realpath(getattr(module, "__file__", None) or "")) == here:
             del sys.modules[name]
-    finish(work, *sys.argv[1:])
+    come_to_an_end(work, *sys.argv[1:])
+    os._exit(0)

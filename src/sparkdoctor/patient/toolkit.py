@@ -1,4 +1,4 @@
-"""Whether an nvcc can make a loadable library for each architecture: the arguments are its path and numbers such as 121."""
+"""Whether an nvcc can make a loadable library for an architecture: the arguments are its path and a number such as 121."""
 
 import os
 import resource
@@ -23,25 +23,24 @@ LARGEST = 64 << 20
 """Bytes of any file that a compiler writes here, what it prints among them: the kernel ends one that writes without end."""
 
 
-def work(nvcc, *numbers):
+def work(nvcc, number):
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     place = os.environ["TMPDIR"]
     source = os.path.join(place, "muladd.cu")
     with open(source, "w", encoding="utf-8") as file:
         file.write(SOURCE)
-    for number in numbers:
-        with attempt("compile for sm_" + number, vital=False):
-            library = os.path.join(place, "libmuladd_%s.so" % number)
-            code = "arch=compute_%s,code=sm_%s" % (number, number)
-            command = [nvcc, "-gencode=" + code, "-shared", "-Xcompiler=-fPIC", source, "-o", library]
-            # Into a file: whoever holds a pipe open after it has ended would be waited for.
-            with open(os.path.join(place, "said"), "w+b") as said:
-                ran = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False, cwd=place)
-                said.seek(0)
-                told = said.read(SHOWN).decode(errors="backslashreplace").strip()
-            if ran.returncode:
-                raise RuntimeError(told or "status %d" % ran.returncode)
-            learnt(bytes=size(library))
+    with attempt("compile for sm_" + number):
+        library = os.path.join(place, "libmuladd.so")
+        code = "arch=compute_%s,code=sm_%s" % (number, number)
+        command = [nvcc, "-gencode=" + code, "-shared", "-Xcompiler=-fPIC", source, "-o", library]
+        # Into a file: whoever holds a pipe open after it has ended would be waited for.
+        with open(os.path.join(place, "said"), "w+b") as said:
+            ran = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False, cwd=place)
+            said.seek(0)
+            told = said.read(SHOWN).decode(errors="backslashreplace").strip()
+        if ran.returncode:
+            raise RuntimeError(told or "status %d" % ran.returncode)
+        learnt(bytes=size(library))
 
 
 def size(library):
