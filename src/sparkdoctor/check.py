@@ -13,7 +13,7 @@ from sparkdoctor.profiles import Profile
 
 
 class Need(NamedTuple):
-    """One parameter of a check. `fact` is None for the profile; `judges_absence` is `Fact | Missing`."""
+    """One parameter of a check or fix. `fact` is None for the profile; `judges_absence` is `Fact | Missing`."""
 
     name: str
     fact: type[Fact] | None
@@ -21,15 +21,11 @@ class Need(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Check:
-    """A named function from facts to a verdict.
+class Described:
+    """A function whose signature says what it needs and whose docstring what it is for: a check, or a fix."""
 
-    `id` names the problem, `title` states the norm, `layer` groups checks in a report.
-    """
-
-    function: Callable[..., Verdict]
+    function: Callable[..., Any]
     id: str
-    layer: str
 
     @property
     def title(self) -> str:
@@ -66,8 +62,19 @@ class Check:
         code = self.function.__code__
         for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
             if name not in hints:
-                raise TypeError(f"check {self.id}: parameter {name!r} is neither a fact nor the profile")
+                raise TypeError(f"{self.id}: parameter {name!r} is neither a fact nor the profile")
         return tuple(_need(self.id, name, hint) for name, hint in hints.items() if name != "return")
+
+
+@dataclass(frozen=True)
+class Check(Described):
+    """A named function from facts to a verdict.
+
+    `id` names the problem, `title` states the norm, `layer` groups checks in a report.
+    """
+
+    function: Callable[..., Verdict]
+    layer: str
 
     @property
     def deep(self) -> bool:
@@ -82,14 +89,14 @@ class Check:
         return "Proves it with --deep." if any(need.fact is not None and need.fact.deep for need in self.needs) else ""
 
 
-def _need(check_id: str, name: str, hint: Any) -> Need:
+def _need(owner: str, name: str, hint: Any) -> Need:
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     kinds = [option for option in options if isinstance(option, type) and not issubclass(option, Missing)]
     if kinds == [Profile]:
         return Need(name, None, judges_absence=False)
     if len(kinds) == 1 and issubclass(kinds[0], Fact):
         return Need(name, kinds[0], judges_absence=len(options) > 1)
-    raise TypeError(f"check {check_id}: parameter {name!r} is neither a fact nor the profile")
+    raise TypeError(f"{owner}: parameter {name!r} is neither a fact nor the profile")
 
 
 @overload

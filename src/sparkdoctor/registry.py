@@ -1,4 +1,4 @@
-"""Finds plugins by their entry points and the checks in them.
+"""Finds plugins by their entry points and the checks and fixes in them.
 
 The entry points are read here and not through importlib.metadata, whose import alone costs as much as a quarter of a
 quick check (see benchmarks/). The format is the one of the packaging specification "Entry points".
@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import NamedTuple
 
-from sparkdoctor.check import Check
+from sparkdoctor.check import Check, Described
 from sparkdoctor.files import without_waiting
+from sparkdoctor.fix import Fix
 from sparkdoctor.model import Result, Status, Verdict, words
 
 GROUP = "sparkdoctor.plugins"
@@ -30,11 +31,12 @@ class Plugin(NamedTuple):
 
 
 class Registry:
-    """All checks by id, with the plugin each came from, and what went wrong on the way."""
+    """All checks and fixes by id, with the plugin each came from, and what went wrong on the way."""
 
     def __init__(self) -> None:
         """Empty."""
         self.checks: dict[str, Check] = {}
+        self.fixes: dict[str, Fix] = {}
         self.owners: dict[str, Plugin] = {}
         self.problems: list[Result] = []
 
@@ -47,11 +49,11 @@ class Registry:
         return registry
 
     def add(self, plugin: Plugin) -> None:
-        """Import one plugin and take its checks."""
+        """Import one plugin and take its checks and fixes."""
         for name, module in self._modules(plugin):
             if isinstance(module, ModuleType):
                 for value in vars(module).values():
-                    if isinstance(value, Check) and value.function.__module__ == module.__name__:
+                    if isinstance(value, Described) and value.function.__module__ == module.__name__:
                         self._register(plugin, value)
             else:
                 self._problem(plugin, f"{name} cannot be imported: {words(module)}")
@@ -71,19 +73,23 @@ class Registry:
             if paths := getattr(module, "__path__", None):
                 pending += [f"{name}.{found.name}" for found in pkgutil.iter_modules(paths)]
 
-    def _register(self, plugin: Plugin, check: Check) -> None:
+    def _register(self, plugin: Plugin, found: Described) -> None:
+        kind = "fix" if isinstance(found, Fix) else "check"
         try:
-            check.needs  # noqa: B018 (a signature that cannot be read is this plugin's problem, here and now)
+            found.needs  # noqa: B018 (a signature that cannot be read is this plugin's problem, here and now)
         except Exception as error:  # noqa: BLE001 (evaluating a stranger's annotations)
-            self._problem(plugin, f"check {check.id} cannot be used: {error}")
+            self._problem(plugin, f"{kind} {found.id} cannot be used: {error}")
             return
-        if owner := self.owners.get(check.id):
+        if owner := self.owners.get(found.id):
             same = owner.distribution == plugin.distribution
             by = "twice" if same else f"by {owner.distribution} already, which keeps it"
-            self._problem(plugin, f"check {check.id} is registered {by}")
+            self._problem(plugin, f"{kind} {found.id} is registered {by}")
             return
-        self.checks[check.id] = check
-        self.owners[check.id] = plugin
+        if isinstance(found, Fix):
+            self.fixes[found.id] = found
+        elif isinstance(found, Check):
+            self.checks[found.id] = found
+        self.owners[found.id] = plugin
 
     def _problem(self, plugin: Plugin, what: str) -> None:
         number = len(self.problems) + 1
