@@ -1,9 +1,9 @@
 """What a treatment does, on disk before it does it.
 
 A treatment is a directory. Each of its steps has a record `0000.do`, written before the step is begun, with all that it takes to
-take the step back, `0000.saved` with the content of the file that it replaces, and afterwards `0000.done` and, when it
-was taken back, `0000.undone`. A record is complete or not there, whenever we are killed; one that is neither was damaged by
-somebody else, and its first line, a SHA-256, tells.
+take the step back, `0000.saved` with the content of the file that it replaces, and afterwards `0000.done`. When the step was
+taken back, its record is renamed to `0000.undone`, which takes no room on a full disk. A record is complete or not there,
+whenever we are killed; one that is neither was damaged by somebody else, and its first line, a SHA-256, tells.
 """
 
 import contextlib
@@ -154,10 +154,10 @@ class Treatment:
     def _record(self, number: int, kinds: set[str]) -> Record:
         undone = "undone" in kinds
         try:
-            about = _load(self.path(number, "do"))
+            about = _load(self.path(number, "undone" if undone else "do"))
             done = _load(self.path(number, "done")) if "done" in kinds else None
         except (OSError, ValueError) as error:
-            return Record(number, {}, None, undone, damage=f"{self.path(number, 'do')} cannot be read: {error}")
+            return Record(number, {}, None, undone, damage=f"the record {self.path(number, 'do')} cannot be read: {error}")
         return Record(number, about, done, undone)
 
     @property
@@ -183,6 +183,11 @@ class Treatment:
         """Write a part of a step's record down, for good."""
         text = json.dumps(about).encode()
         self._put(self.path(number, kind), sha256(text).hexdigest().encode() + b"\n" + text)
+
+    def undone(self, number: int) -> None:
+        """Write down that the step was taken back."""
+        os.rename(self.path(number, "do"), self.path(number, "undone"))
+        sync(self.directory)
 
     def save(self, number: int, content: bytes) -> None:
         """Keep the content of a file that the step will replace."""

@@ -97,7 +97,8 @@ class _Performance:
                 after=sha256(new).hexdigest(),
                 was=None if old is None else features,
             )
-            _replace(parent, name, temporary, new, {key: value for key, value in features.items() if key not in _TIMES})
+            if new != old:
+                _replace(parent, name, temporary, new, {key: value for key, value in features.items() if key not in _TIMES})
 
     def remove_file(self, step: RemoveFile) -> None:
         with _parent(step.path) as (parent, name):
@@ -121,7 +122,7 @@ class _Performance:
                 raise Refusal(f"{step.path} is gone")
             if _look(target, other) is not None:
                 raise Refusal(f"{step.to} is there already")
-            self._begin(path=step.path, to=step.to, inode=now.st_ino)
+            self._begin(path=step.path, to=step.to, was=_identity(source, name, step.path, now))
             os.rename(name, other, src_dir_fd=source, dst_dir_fd=target)
             os.fsync(source)
             os.fsync(target)
@@ -130,7 +131,7 @@ class _Performance:
         with _itself(step.path) as (descriptor, now):
             if stat.S_IMODE(now.st_mode) != step.before:
                 raise Refusal(f"{step.path} has the mode {stat.S_IMODE(now.st_mode):04o} now, not {step.before:04o}")
-            self._begin(path=step.path, before=step.before, after=step.mode, inode=now.st_ino)
+            self._begin(path=step.path, before=step.before, after=step.mode)
             os.chmod(f"/proc/self/fd/{descriptor}", step.mode)
 
     def make_directory(self, step: MakeDirectory) -> None:
@@ -138,9 +139,10 @@ class _Performance:
             if _look(parent, name) is not None:
                 raise Refusal(f"{step.path} is there already")
             self._begin(path=step.path, filled=step.filled)
-            os.mkdir(name, 0o700, dir_fd=parent)
+            os.mkdir(name, step.mode, dir_fd=parent)
             with _itself(step.path) as (descriptor, now):
-                os.chmod(f"/proc/self/fd/{descriptor}", step.mode)  # whatever the umask
+                if stat.S_IMODE(now.st_mode) != step.mode:  # the umask took something
+                    os.chmod(f"/proc/self/fd/{descriptor}", step.mode)
             os.fsync(parent)
             self.more["inode"] = now.st_ino
 
@@ -193,7 +195,7 @@ def take_back(treatment: Treatment, record: Record, environment: Mapping[str, st
         case "SetMode":
             with _itself(about["path"]) as (descriptor, now):
                 mode = stat.S_IMODE(now.st_mode)
-                if mode not in (about["before"], about["after"]) or now.st_ino != about["inode"]:
+                if mode not in (about["before"], about["after"]):
                     raise Refusal(f"{about['path']} has changed since: its mode is {mode:04o}")
                 os.chmod(f"/proc/self/fd/{descriptor}", about["before"])
         case "MakeDirectory":
@@ -203,11 +205,11 @@ def take_back(treatment: Treatment, record: Record, environment: Mapping[str, st
             _run_back(about, environment)
         case other:
             raise Refusal(f"{other} is no step that this version knows")
-    treatment.write(record.number, "undone", {})
+    treatment.undone(record.number)
 
 
 def _restore(treatment: Treatment, number: int, about: dict[str, Any], parent: int, name: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    if _look(parent, about["temporary"]):  # we were killed
         os.unlink(about["temporary"], dir_fd=parent)
     path = about["path"]
     now = _look(parent, name)
@@ -229,11 +231,11 @@ def _restore(treatment: Treatment, number: int, about: dict[str, Any], parent: i
 def _move_back(about: dict[str, Any]) -> None:
     with _parent(about["path"]) as (source, name), _parent(about["to"]) as (target, other):
         here, there = _look(source, name), _look(target, other)
-        if here is not None and there is None and here.st_ino == about["inode"]:
+        if here is not None and there is None and about["was"] == _identity(source, name, about["path"], here):
             return
         if here is not None:
             raise Refusal(f"{about['path']} is there again, so {about['to']} stays where it is")
-        if there is None or there.st_ino != about["inode"]:
+        if there is None or about["was"] != _identity(target, other, about["to"], there):
             raise Refusal(f"{about['to']} {'is gone' if there is None else 'is not what was moved there'}")
         os.rename(other, name, src_dir_fd=target, dst_dir_fd=source)
         os.fsync(source)
@@ -315,6 +317,13 @@ def _content(parent: int, name: str, path: str) -> bytes:
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
     with open(descriptor, "rb") as file:
         return file.read()
+
+
+def _identity(parent: int, name: str, path: str, now: os.stat_result) -> str:
+    """What tells that a thing is the same: of a file its content, since one that was replaced and restored is a new one."""
+    if stat.S_ISREG(now.st_mode):
+        return sha256(_content(parent, name, path)).hexdigest()
+    return f"{stat.S_IFMT(now.st_mode):o} {now.st_ino}"
 
 
 def _features(parent: int, name: str, now: os.stat_result) -> dict[str, Any]:
