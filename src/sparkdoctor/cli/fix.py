@@ -60,7 +60,7 @@ def command(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     """
     registry = Registry.load()
     if bool(ids) is everything:
-        raise click.UsageError("name the fixes, or say --all; sparkdoctor list shows them")
+        raise click.ClickException("name the fixes, or say --all; sparkdoctor list shows them")
     fixes = [_known(registry, name) for name in dict.fromkeys(ids)]
     rules = load_profile(profile)
     know_severities(registry, rules)
@@ -98,7 +98,7 @@ def _treat(room: "_Room", desk: "_Desk", practice: treatment.Doctor, before: Rep
         raise
     finally:
         practice.end()
-    after = room.report(os.environ) if practice.treatment else before
+    after = room.report(os.environ) if practice.treated else before
     desk.close(practice, before, after)
     return exit_code(after, "failed")
 
@@ -180,4 +180,4 @@ def _known(registry: Registry, name: str) -> Fix:
     cures = [fix.id for fix in registry.fixes.values() if name in fix.cures]
     near = cures or get_close_matches(name, registry.fixes, 1, 0.5)
     what = f"{name} is a check" if cures else f"no fix {name!r}"
-    raise click.UsageError(what + (f"; did you mean {' or '.join(near)}?" if near else "; see sparkdoctor list"))
+    raise click.ClickException(what + (f"; did you mean {' or '.join(near)}?" if near else "; see sparkdoctor list"))

@@ -27,7 +27,7 @@ def command(id: str | None, listed: bool) -> int:  # noqa: A002 (it is the word 
         if id is not None:
             found = [one for one in found if one.id == id]
             if not found:
-                raise click.UsageError(f"no treatment {id!r}; see sparkdoctor undo --list")
+                raise click.ClickException(f"no treatment {id!r}; see sparkdoctor undo --list")
         found = [one for one in found if any(not record.undone for record in one.records())]
         if not found:
             emit("Nothing to take back.\n")
