@@ -1,7 +1,7 @@
 """DeepSpeed's evoformer_attn as it is: loaded from PyTorch's cache, and compared with float64.
 
 As a script it is a process that knows nothing of a build; patient/warm.py starts it. The argument is the device. It imports,
-waits for a line on its input, loads, and writes one line of JSON.
+waits for a line on its input, and writes a line of JSON when it has loaded, and one for each kind of numbers compared.
 """
 
 import contextlib
@@ -14,15 +14,20 @@ import time
 SAID = 64 << 10
 ROWS, RESIDUES, HEADS, DIM = 8, 76, 4, 32
 """Ubiquitin's length, and a few rows of an alignment."""
+KINDS = ("bfloat16", "float16")
 PARTS = ("forward", "dQ", "dK", "dV", "dbias1", "dbias2")
 
 
 def openfold3():
     """What OpenFold3 tells DeepSpeed before it uses evoformer_attn: it is part of the flags. Source: hacks.py of its 0.4.0."""
-    import importlib
+    from importlib import util
 
-    with contextlib.suppress(ModuleNotFoundError):
-        hacks = importlib.import_module("openfold3.hacks")
+    found = util.find_spec("openfold3")
+    place = os.path.join(os.path.dirname(found.origin), "hacks.py") if found and found.origin else ""
+    if os.path.exists(place):  # by itself: what the rest imports is not needed
+        spec = util.spec_from_file_location("sparkdoctor_openfold3_hacks", place)
+        hacks = util.module_from_spec(spec)
+        spec.loader.exec_module(hacks)
         for name in ("prep_deepspeed", "prep_cutlass"):
             getattr(hacks, name, lambda: None)()
 
@@ -103,16 +108,25 @@ def attention(q, k, v, bias1, bias2):
 def main(device):
     told = os.dup(1)
     os.dup2(2, 1)  # packages talk
-    answer = {}
-    try:
+
+    def tell(ask, *arguments):
+        try:
+            answer = ask(*arguments)
+        except BaseException as error:
+            answer = {"error": "%s: %s" % (type(error).__name__, error)}
+        os.write(told, (json.dumps(answer) + "\n").encode())
+
+    here = os.path.dirname(os.path.realpath(__file__))
+    sys.path[:] = [place for place in sys.path if os.path.realpath(place or ".") != here]
+    torch = None
+    with contextlib.suppress(BaseException):  # it is said when it is asked for
         openfold3()
         import deepspeed  # noqa: F401
-
-        sys.stdin.readline()
-        answer = load(device)
-    except BaseException as error:
-        answer = {"error": "%s: %s" % (type(error).__name__, error)}
-    os.write(told, (json.dumps(answer) + "\n").encode())
+        import torch
+    sys.stdin.readline()
+    tell(load, device)
+    for kind in KINDS:
+        tell(errors, torch, kind, device)
     os._exit(0)
 
 

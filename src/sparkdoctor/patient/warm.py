@@ -1,19 +1,21 @@
 """Builds DeepSpeed's evoformer_attn in a directory of PyTorch's cache, proves it, and has another process load it.
 
 The arguments are that directory, which is there and empty, and the device (cuda). DeepSpeed's own builder builds, with the
-flags that it would make at first use; nothing is built anywhere else.
+flags that it would make at first use; nothing is built anywhere else. The other process imports all of DeepSpeed while
+compilers work, and uses what they have made.
 """
 
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
-from evoformer import errors, openfold3, quiet, said
+from evoformer import KINDS, openfold3, quiet, said
 from steps import attempt, learnt, main
 
 ENVIRONMENT, OTHER = dict(os.environ), os.path.join(os.path.dirname(os.path.abspath(__file__)), "evoformer.py")
@@ -34,24 +36,43 @@ def work(directory, device="cuda"):
         learnt(version=str(torch.__version__))
     with attempt("find the cache"):
         find(cpp_extension, directory)
-    with attempt("import deepspeed"):
-        openfold3()
-        import deepspeed
-
-        learnt(version=str(deepspeed.__version__))
-    # Its imports cost no time while compilers work.
-    other = subprocess.Popen([sys.executable, OTHER, device], env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+    other = subprocess.Popen([sys.executable, OTHER, device], env=ENVIRONMENT, **pipes)
     try:
+        with attempt("import DeepSpeed's builder"):
+            openfold3()
+            builder = find_builder()
+            from deepspeed.git_version_info import version
+
+            learnt(version=str(version))
         with attempt("build " + NAME):
-            build(directory)
-        for kind in TOLERANCE:
-            with attempt("compare in " + kind, vital=False):
-                compare(torch, kind, device)
+            build(builder, directory)
         with attempt("load in a new process"):
-            reload(other)
+            ready(ask(other))
+        for kind in KINDS:
+            with attempt("compare in " + kind, vital=False):
+                compare(kind, answer(other))
     finally:
         other.kill()
         other.wait()
+
+
+def find_builder():
+    """DeepSpeed's builder without what its packages import besides, which costs ten seconds.
+
+    The other process has all of it: it would find something to build if that made a difference.
+    """
+    from importlib import util
+
+    try:
+        for name in ("deepspeed", "deepspeed.ops"):
+            sys.modules[name] = util.module_from_spec(util.find_spec(name))
+        from deepspeed.ops.op_builder import EvoformerAttnBuilder
+    except Exception:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "deepspeed"]:
+            del sys.modules[name]
+        from deepspeed.ops.op_builder import EvoformerAttnBuilder
+    return EvoformerAttnBuilder
 
 
 def find(cpp_extension, directory):
@@ -63,15 +84,13 @@ def find(cpp_extension, directory):
         raise RuntimeError("PyTorch looks for it in %s, not in %s" % (place, directory))
 
 
-def build(directory):
+def build(builder, directory):
     """DeepSpeed's own load, which compiles; of what compilers print only the error that ended it is of interest."""
-    from deepspeed.ops.op_builder import EvoformerAttnBuilder
-
     began = time.monotonic()
     with tempfile.TemporaryFile() as file:
         try:
             with quiet(file):
-                EvoformerAttnBuilder().load(verbose=True)
+                builder().load(verbose=True)
         except Exception as error:
             cause = first_error("%s\n%s" % (said(file), error))
             if cause:
@@ -96,25 +115,37 @@ def first_error(text):
     return "%s: %s" % (unit[1], found) if found and unit else found
 
 
-def compare(torch, kind, device):
+def ask(other):
+    """Have the other process begin; what it says of its load."""
+    other.stdin.write(b"now\n")
+    return answer(other)
+
+
+def answer(other):
+    """The next line of the other process."""
+    if not select.select([other.stdout], [], [], PATIENCE)[0]:
+        raise RuntimeError("it did not answer in %d s" % PATIENCE)
+    line = other.stdout.readline()
+    said = json.loads(line) if line else {"error": "it ended with status %s" % other.wait()}
+    if "error" in said:
+        raise RuntimeError(said["error"])
+    return said
+
+
+def ready(found):
+    """Whether the other process had nothing to build, with the environment of the user's programs."""
+    learnt(seconds=found["seconds"])
+    if "ninja: no work to do" not in found["said"]:
+        lines = [line for line in found["said"].splitlines() if line.startswith(("[", "ninja"))]
+        raise RuntimeError("DeepSpeed has built it anew: %s" % (lines[0] if lines else "ninja did not say `no work to do`"))
+
+
+def compare(kind, found):
     """All that comes out of the operator, and the gradients of all that goes in, against float64."""
-    found = errors(torch, kind, device)
     learnt(errors={name: float("%.3g" % error) for name, error in found.items()})
     wrong = ["%s %.2g" % pair for pair in found.items() if not pair[1] <= TOLERANCE[kind]]
     if wrong:
         raise ArithmeticError("relative error against float64 above %g: %s" % (TOLERANCE[kind], ", ".join(wrong)))
-
-
-def reload(other):
-    """What the other process finds: nothing to build, with the environment of the user's programs."""
-    told, _ = other.communicate(b"now\n", PATIENCE)
-    answer = json.loads(told) if told else {"error": "it ended with status %s" % other.returncode}
-    if "error" in answer:
-        raise RuntimeError(answer["error"])
-    learnt(seconds=answer["seconds"])
-    if "ninja: no work to do" not in answer["said"]:
-        lines = [line for line in answer["said"].splitlines() if line.startswith(("[", "ninja"))]
-        raise RuntimeError("DeepSpeed has built it anew: %s" % (lines[0] if lines else "ninja did not say `no work to do`"))
 
 
 if __name__ == "__main__":
