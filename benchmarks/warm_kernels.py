@@ -31,6 +31,7 @@ PROOF = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import evoformer
+sys.path.pop(0)
 evoformer.openfold3()
 import torch, deepspeed
 found = evoformer.load("cuda")
@@ -96,7 +97,7 @@ def side(name: str, options: argparse.Namespace) -> dict[str, Any]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def worst(found: dict[str, Any]) -> dict[str, float]:
+def errors_of(found: dict[str, Any]) -> dict[str, float]:
     return {f"{kind} {part}": error for kind, parts in found["load"]["errors"].items() for part, error in parts.items()}
 
 
@@ -106,7 +107,7 @@ def warm(found: dict[str, Any]) -> bool:
 
 def judged(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, tuple[str, bool]]:
     """What was found of each bound, and whether it holds."""
-    ratio, mine, other = ours["seconds"] / theirs["seconds"], worst(ours), worst(theirs)
+    ratio, mine, other = ours["seconds"] / theirs["seconds"], errors_of(ours), errors_of(theirs)
     higher = {name: error / other[name] for name, error in mine.items()}
     name = max(higher, key=lambda key: higher[key])
     return {
@@ -163,8 +164,8 @@ def table(found: dict[str, Any], verdict: dict[str, tuple[str, bool]]) -> None:
     }
     for title, show in rows.items():
         print(f"{title:34}" + "".join(f"{show(one):>12}" for one in found.values()))
-    for name in worst(next(iter(found.values()))):
-        print(f"{'error, ' + name:34}" + "".join(f"{worst(one)[name]:>12.2e}" for one in found.values()))
+    for name in errors_of(next(iter(found.values()))):
+        print(f"{'error, ' + name:34}" + "".join(f"{errors_of(one)[name]:>12.2e}" for one in found.values()))
     for name, (text, ok) in verdict.items():
         print(f"{'✓' if ok else '✗'} {name}: {text}")
 

@@ -64,6 +64,13 @@ def test_a_wrong_kernel_is_told_by_its_error(patient: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.real
+def test_a_kernel_that_crashes_takes_the_other_process_alone(patient: Path, tmp_path: Path) -> None:
+    found = troubles(warmed(patient, tmp_path, STANDIN_FACTOR="x"))
+    words = "raised RuntimeError: it ended with status -6"
+    assert found == {"compare in bfloat16": words, "compare in float16": words}
+
+
+@pytest.mark.real
 def test_a_build_that_fails_says_what_the_compiler_said_first(patient: Path, tmp_path: Path, witness: Witness) -> None:
     found = troubles(warmed(patient, tmp_path, STANDIN_FLAGS="-Dfactor=int"))
     assert list(found) == ["build evoformer_attn"]
@@ -91,9 +98,9 @@ def test_an_environment_in_which_it_is_built_anew_is_told(patient: Path, tmp_pat
 # --- with a PyTorch that only says where it would build
 
 
-def broken(place: Path, load: str, *, elsewhere: bool = False) -> dict[str, str]:
+def broken(place: Path, load: str, *, imports: str = "import os, sys\n", elsewhere: bool = False) -> dict[str, str]:
     """How warming ends where DeepSpeed's load does this."""
-    builder = f"import os, sys\nclass EvoformerAttnBuilder:\n    def load(self, verbose):\n        {load}\n"
+    builder = f"{imports}class EvoformerAttnBuilder:\n    def load(self, verbose):\n        {load}\n"
     written(place / "site", {**FILES, **TORCH, "deepspeed/ops/op_builder/__init__.py": builder})
     directory = place / "root" / "evoformer_attn"
     directory.mkdir(parents=True)
@@ -161,6 +168,15 @@ def test_other_ends_of_a_build(tmp_path: Path, load: str, words: str) -> None:
 def test_a_builder_that_prints_without_end_is_not_ended_for_it(tmp_path: Path) -> None:
     load = "[os.write(1, b'x' * 65536) for _ in range(64)]; raise RuntimeError('at last')"
     assert broken(tmp_path, load) == {"build evoformer_attn": "raised RuntimeError: at last"}
+
+
+def test_a_builder_that_needs_the_rest_of_deepspeed_gets_it(tmp_path: Path) -> None:
+    assert broken(tmp_path, "raise RuntimeError(__import__('deepspeed').__version__)") == {
+        "build evoformer_attn": "raised AttributeError: module 'deepspeed' has no attribute '__version__'"
+    }
+    needy = "import os, sys\nfrom deepspeed import __version__ as version\n"
+    found = broken(tmp_path / "again", "raise RuntimeError(version)", imports=needy)
+    assert found == {"build evoformer_attn": "raised RuntimeError: 0.0.0"}
 
 
 def test_nothing_is_built_where_it_was_not_meant_to_be(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ SOURCE = """\
 #include <cstdlib>
 static PyObject* factor(PyObject*, PyObject*) {
   const char* given = std::getenv("STANDIN_FACTOR");
+  if (given && given[0] == 'x') std::abort();
   return PyFloat_FromDouble(given ? std::atof(given) : 1.0);
 }
 static PyMethodDef methods[] = {{"factor", factor, METH_NOARGS, 0}, {0, 0, 0, 0}};

@@ -19,7 +19,7 @@ from evoformer import KINDS, openfold3, quiet, said
 from steps import attempt, learnt, main
 
 ENVIRONMENT, OTHER = dict(os.environ), os.path.join(os.path.dirname(os.path.abspath(__file__)), "evoformer.py")
-"""As the user's programs are started; the packages change it."""
+"""As this process was started; the packages change it."""
 NAME = "evoformer_attn"
 TOLERANCE = {"bfloat16": 0.03, "float16": 0.01}
 """Relative errors in the Frobenius norm. Rounding makes up to a tenth of that, a wrong kernel makes 0.1 and more."""
@@ -133,7 +133,7 @@ def answer(other):
 
 
 def ready(found):
-    """Whether the other process had nothing to build, with the environment of the user's programs."""
+    """Whether the other process had nothing to build."""
     learnt(seconds=found["seconds"])
     if "ninja: no work to do" not in found["said"]:
         lines = [line for line in found["said"].splitlines() if line.startswith(("[", "ninja"))]
