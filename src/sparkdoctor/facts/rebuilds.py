@@ -77,7 +77,7 @@ def _recipe(machine: Machine, one: Extension, python: str, torch: str, target: C
             return Missing(f"{compiler} is gone")
     headers = machine.stat(build.torch) if build.torch else None
     if not isinstance(headers, FileStatus) or headers.real != torch:
-        return Missing(f"it was compiled with the headers of {build.torch}; today's PyTorch is {torch}")
+        return Missing(f"it was compiled with the headers of {build.torch or 'no PyTorch'}; today's is {torch}")
     if build.python != python:
         return Missing(f"it was compiled for Python {build.python or 'unknown'}; today's is {python}")
     if recipe.codes and target and not any(code.runs_on(target) for code in recipe.codes):
