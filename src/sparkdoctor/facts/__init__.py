@@ -12,6 +12,7 @@ from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
+from sparkdoctor.facts.evoformer import EvoformerPlace
 from sparkdoctor.facts.extensions import Extensions
 from sparkdoctor.facts.gpu import Gpu, target
 from sparkdoctor.facts.identity import Identity
@@ -47,6 +48,7 @@ __all__ = [
     "Devices",
     "Disks",
     "Driver",
+    "EvoformerPlace",
     "ExtensionBuild",
     "Extensions",
     "Gpu",
