@@ -1,10 +1,7 @@
 """Plans of fixes, from facts made by hand or from a machine; and what every answer of theirs must satisfy."""
 
-import os
 import re
 import shlex
-import subprocess
-from pathlib import Path
 from typing import Any
 
 from by_hand import DEFAULTS, PLACEHOLDER, SPARK
@@ -13,14 +10,8 @@ from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
 from sparkdoctor.plan import (
     Answer,
-    MakeDirectory,
-    Move,
     Plan,
     Refused,
-    RemoveFile,
-    Run,
-    SetMode,
-    WriteFile,
     shown,
 )
 from sparkdoctor.profiles import Profile
@@ -93,26 +84,3 @@ def useful(found: Answer) -> None:
     assert [
         text for text in texts if not text or not text.isprintable() or re.search(r"\bNone\b|<\w+ object|, $|: $|; $", text)
     ] == []
-
-
-def perform(plan: Plan) -> None:
-    """Do the steps."""
-    for step in plan.steps:
-        match step:
-            case RemoveFile(path, before, modified):
-                assert (Path(path).read_text(), int(Path(path).stat().st_mtime)) == (before, modified)
-                Path(path).unlink()
-            case Move(path, to):
-                assert not Path(to).exists()
-                Path(path).rename(to)
-            case SetMode(path, mode, before):
-                assert Path(path).stat().st_mode & 0o7777 == before
-                Path(path).chmod(mode)
-            case MakeDirectory(path, mode):
-                Path(path).mkdir(mode)
-            case WriteFile(path, text, None):
-                Path(path).write_text(text)
-            case Run(argv, _, _, seconds, env):
-                subprocess.run(argv, check=True, timeout=seconds, env={**os.environ, **dict(env)}, capture_output=True)
-            case _:
-                raise AssertionError(step)

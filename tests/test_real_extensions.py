@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from remedies import asked, perform, planned
+from crashing import treat
+from remedies import asked, planned
 from sparkdoctor.architecture import Architecture, Capability
 from sparkdoctor.facts import Extensions
 from sparkdoctor.host import LocalHost, Question
@@ -380,18 +381,18 @@ def test_gpu_code_is_what_nvcc_was_asked_for(tmp_path: Path, flags: str) -> None
 
 
 @pytest.fixture
-def fixed(patient: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def fixed(patient: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], object]:
     """Does what a fix plans for the cache."""
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(root))
     monkeypatch.setenv("PATH", f"{patient}:/usr/local/bin:/usr/bin:/bin")
     monkeypatch.setenv("SPARKDOCTOR_PYTHON", str(patient / "python"))
-    return lambda fix: perform(planned(asked(fix, machine_of(Elsewhere()))))
+    return lambda fix: treat(tmp_path / "state", planned(asked(fix, machine_of(Elsewhere()))).steps)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("what", ["missing library", "truncated library", "missing object", "missing log"])
 def test_what_is_rebuilt_is_what_pytorch_would_have_built(
-    patient: Path, original: Path, root: Path, fixed: Callable[[str], None], what: str
+    patient: Path, original: Path, root: Path, fixed: Callable[[str], object], what: str
 ) -> None:
     BREAKS[what][0](root / "tinyext")
     fixed("rebuild-extension")
@@ -406,7 +407,7 @@ def test_what_is_rebuilt_is_what_pytorch_would_have_built(
 
 @pytest.mark.real
 def test_who_waits_for_a_lock_goes_on_when_it_is_cleared(
-    patient: Path, original: Path, root: Path, fixed: Callable[[str], None]
+    patient: Path, original: Path, root: Path, fixed: Callable[[str], object]
 ) -> None:
     lock = root / "tinyext" / "lock"
     lock.touch()

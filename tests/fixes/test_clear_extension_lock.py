@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from by_hand import EVOFORMER, ROOT, but, place
+from crashing import survives, treat
 from lab import FLOCK, Lab
-from remedies import answer, asked, perform, planned, refused
+from remedies import answer, asked, planned, refused
 from sparkdoctor.facts import Container, Extensions
 from sparkdoctor.facts.extensions import State
 from sparkdoctor.facts.places import Mount
@@ -102,7 +103,7 @@ def test_a_real_lock(lab: Lab, witness: Witness) -> None:
     path = lab.add()
     (path / "lock").touch()
     before = {file: file.read_bytes() for file in path.iterdir() if file.name != "lock"}
-    perform(planned(asked(FIX, lab.machine())))
+    treat(lab.place / "state", planned(asked(FIX, lab.machine())).steps)
     assert {file: file.read_bytes() for file in path.iterdir()} == before
     assert lab.state() == (State.WHOLE, "")
     assert isinstance(asked(FIX, lab.machine()), NotNeeded)
@@ -130,3 +131,10 @@ def test_a_lock_with_content(lab: Lab) -> None:
     (lab.add() / "lock").write_text("mine")
     os.utime(lab.root / "op" / "lock", (time.time() - 9000,) * 2)
     assert "has content" in refused(asked(FIX, lab.machine())).reason
+
+
+def test_killed_at_every_point(lab: Lab) -> None:
+    lock = lab.add() / "lock"
+    lock.touch()
+    os.utime(lock, (1_700_000_000, 1_700_000_000))
+    assert survives(lab.root, lab.place / "state", lambda: planned(asked(FIX, lab.machine())).steps) > 5

@@ -1,6 +1,5 @@
 """What compiling needs, installed: on facts made by hand; `real` with a real pip."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 import pytest
 
 from by_hand import but, course, judge
-from remedies import answer, perform, planned, refused
+from crashing import treat, undo_all
+from remedies import answer, planned, refused
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts import BuildFiles, Compilers, DeepspeedBuilder, Extensions, Ninja, Packages, Python
 from sparkdoctor.model import Broken, Missing, Status
@@ -150,12 +150,9 @@ def test_a_real_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(ninja.path, Missing)
     assert isinstance(python, Python)
     plan = planned(answer(FIX, ninja, but(Python, path=python.path), found))
-    perform(plan)
+    treat(tmp_path / "state", plan.steps)
     after = machine_of(Elsewhere()).get(Ninja)
     assert isinstance(after, Ninja)
     assert after.path == f"{venv}/bin/ninja"
-    (step,) = plan.steps
-    assert isinstance(step, Run)
-    assert step.undo is not None
-    subprocess.run(step.undo, check=True, capture_output=True, env=dict(os.environ))
+    assert undo_all(tmp_path / "state") == []
     assert not (venv / "bin" / "ninja").exists()

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from by_hand import EVOFORMER, ROOT, but, place
+from crashing import survives, treat
 from lab import PLAIN, Lab
-from remedies import answer, asked, perform, planned, refused
+from remedies import answer, asked, planned, refused
 from sparkdoctor.facts import Container, Extensions, Rebuilds
 from sparkdoctor.facts.extensions import State
 from sparkdoctor.facts.places import Mount
@@ -66,7 +67,7 @@ def test_a_real_one_twice(lab: Lab) -> None:
         path = lab.add(text=PLAIN.replace("python3.12", "python3.11"))
         (path / "mark").write_text(str(number))
         assert lab.state()[0] is State.FOREIGN
-        perform(planned(asked(FIX, lab.machine())))
+        treat(lab.place / "state", planned(asked(FIX, lab.machine())).steps)
         assert lab.look().found == ()
         assert (lab.root / name / "mark").read_text() == str(number)
     assert isinstance(asked(FIX, lab.machine()), NotNeeded)
@@ -78,3 +79,8 @@ def test_a_link_in_the_cache_is_left_alone(lab: Lab, tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "elsewhere")
     refused(asked(FIX, lab.machine()))
     assert os.path.islink(path)
+
+
+def test_killed_at_every_point(lab: Lab) -> None:
+    lab.add(text=PLAIN.replace("python3.12", "python3.11"))
+    assert survives(lab.root, lab.place / "state", lambda: planned(asked(FIX, lab.machine())).steps) > 5

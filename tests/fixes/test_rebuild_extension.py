@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from by_hand import EVOFORMER, GIB, ROOT, but, place
+from crashing import survives, treat, tree, undo_all
 from lab import PLAIN, Lab
-from remedies import answer, asked, perform, planned, refused
+from remedies import answer, asked, planned, refused
 from sparkdoctor.facts import BuildSettings, CacheAccess, Cgroup, Container, Extensions, Memory, Ninja, Rebuilds
 from sparkdoctor.facts.cache_access import Opening
 from sparkdoctor.facts.extensions import State
 from sparkdoctor.facts.rebuilds import Recipe
 from sparkdoctor.model import Missing
 from sparkdoctor.plan import MakeDirectory, Move, NotNeeded, Plan, Run, WriteFile
+from standins.hosts import script
 
 FIX = "rebuild-extension"
 OP = EVOFORMER._replace(name="op", path=f"{ROOT}/op", state=State.DAMAGED, reasons=("op.o does not exist",))
@@ -130,7 +132,7 @@ def test_a_real_one_is_built_anew(lab: Lab, built: Path, what: str) -> None:
     assert lab.state()[0] in (State.DAMAGED, State.OUTDATED)
     plan = planned(asked(FIX, lab.machine()))
     assert [type(step) for step in plan.steps] == [Move, MakeDirectory, WriteFile, Run]
-    perform(plan)
+    treat(lab.place / "state", plan.steps)
     assert lab.state() == (State.WHOLE, "")
     ran = subprocess.run([str(NINJA), "-C", str(built), "-n"], check=True, capture_output=True, text=True)
     assert "no work to do" in ran.stdout
@@ -171,7 +173,7 @@ def test_a_real_one_that_cannot_be_built_from_here(lab: Lab, built: Path, what: 
         case "cut":
             recipe.write_text(text[:-12])
     assert words in moved_only(asked(FIX, lab.machine()))
-    perform(planned(asked(FIX, lab.machine())))
+    treat(lab.place / "state", planned(asked(FIX, lab.machine())).steps)
     assert lab.look().found == ()
     assert not (lab.place / "pwned").exists()
 
@@ -181,3 +183,35 @@ def test_a_cache_that_others_can_write_is_not_run(lab: Lab, built: Path) -> None
     ruin(built, "op.so")
     built.chmod(0o777)
     assert "others could have written" in moved_only(asked(FIX, lab.machine()))
+
+
+@real_ninja
+def test_a_build_that_fails_is_taken_back(lab: Lab, built: Path) -> None:
+    ruin(built, "op.so")
+    before = tree(lab.root)
+    (lab.place / "src" / "op.cpp").write_text("no C++\n")
+    with pytest.raises(OSError, match="exited with status 1: ninja: build stopped"):
+        treat(lab.place / "state", planned(asked(FIX, lab.machine())).steps)
+    assert undo_all(lab.place / "state") == []
+    assert tree(lab.root) == before
+
+
+@real_ninja
+def test_undo_brings_the_old_one_back(lab: Lab, built: Path) -> None:
+    ruin(built, "op.o")
+    before = tree(lab.root)
+    treat(lab.place / "state", planned(asked(FIX, lab.machine())).steps)
+    assert tree(lab.root) != before
+    assert undo_all(lab.place / "state") == []
+    assert tree(lab.root) == before
+
+
+@real_ninja
+def test_killed_at_every_point(lab: Lab, built: Path) -> None:
+    # ninja's log has times in it: this one only writes the library.
+    script(
+        lab.place / "bin" / "ninja", f'#!/bin/sh\ncase "$3" in -j) cp {lab.library} "$2/op.so"; : > "$2/op.o";; esac\necho 1.99\n'
+    )
+    ruin(built, "op.so")
+    (built / ".ninja_log").unlink()
+    assert survives(lab.root, lab.place / "state", lambda: planned(asked(FIX, lab.machine())).steps) > 20

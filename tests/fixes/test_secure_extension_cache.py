@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from by_hand import EVOFORMER, HOME, ROOT, place
+from crashing import survives, treat
 from lab import Lab
-from remedies import answer, asked, perform, planned, refused
+from remedies import answer, asked, planned, refused
 from sparkdoctor.facts import CacheAccess
 from sparkdoctor.facts.cache_access import Opening
 from sparkdoctor.plan import MakeDirectory, NotNeeded, SetMode
@@ -75,7 +76,7 @@ def test_a_real_cache(lab: Lab) -> None:
     os.chown(lab.root, os.getuid(), os.getgid())
     before = {file: file.stat().st_mode for file in lab.root.rglob("*")}
     machine = lab.machine()
-    perform(planned(asked(FIX, machine)))
+    treat(lab.place / "state", planned(asked(FIX, machine)).steps)
     assert isinstance(asked(FIX, lab.machine()), NotNeeded)
     for file, mode in before.items():
         assert file.stat().st_mode in {mode, mode & ~0o022}
@@ -97,5 +98,11 @@ def test_a_real_name_that_is_free(lab: Lab, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "t" / "a" / "b"))
     plan = planned(asked(FIX, lab.machine()))
     assert len(plan.steps) == 2
-    perform(plan)
+    treat(lab.place / "state", plan.steps)
     assert isinstance(asked(FIX, lab.machine()), NotNeeded)
+
+
+def test_killed_at_every_point(lab: Lab) -> None:
+    for one in (lab.add(), lab.root / "op" / "op.so"):
+        one.chmod(0o777)
+    assert survives(lab.root, lab.place / "state", lambda: planned(asked(FIX, lab.machine())).steps) > 10

@@ -5,7 +5,7 @@ from typing import Self
 
 from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
-from sparkdoctor.facts.extensions import ASIDE, Build, Extensions
+from sparkdoctor.facts.extensions import ASIDE, Build, Extensions, free_name
 from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.gpu import Gpu, target
 from sparkdoctor.facts.nvcc import Nvcc, dry_run
@@ -59,15 +59,6 @@ class EvoformerPlace(Fact):
         if not self.split or any(word.lstrip("-").startswith("split-compile") for word in self.append.split()):
             return self.append
         return f"{self.append} {SPLIT}".strip()
-
-
-def free_name(name: str, taken: tuple[str, ...]) -> str:
-    """A name that is not taken; numbers are `mv --backup=numbered`'s: `op.aside.~1~`."""
-    number, found = 0, name
-    while found in taken:
-        number += 1
-        found = f"{name}.~{number}~"
-    return found
 
 
 def _free(machine: Machine, path: str) -> int | None:

@@ -4,7 +4,7 @@ What each state does to the next `load` was tried with PyTorch 2.13; see docs/so
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from itertools import islice, pairwise
 from posixpath import dirname, join
@@ -474,3 +474,12 @@ def move_aside(extensions: Iterable[Extension], *, sudo: bool = False) -> str:
 
     move = f"{'sudo ' if sudo else ''}mv -T --backup=numbered"
     return " && ".join(f"{move} {quote(one.path)} {quote(one.path + ASIDE)}" for one in extensions)
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """A name that is not taken; numbers are `mv --backup=numbered`'s: `op.aside.~1~`."""
+    number, found = 0, name
+    while found in taken:
+        number += 1
+        found = f"{name}.~{number}~"
+    return found

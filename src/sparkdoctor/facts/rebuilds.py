@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from itertools import count
-from posixpath import basename
+from posixpath import basename, join, split
 from typing import NamedTuple, Self
 
 from sparkdoctor.architecture import Architecture, Capability
-from sparkdoctor.facts.extensions import ASIDE, Extension, Extensions, State, ninja_words, parse_build
+from sparkdoctor.facts.extensions import ASIDE, Extension, Extensions, State, free_name, ninja_words, parse_build
 from sparkdoctor.facts.gpu import targets
 from sparkdoctor.facts.python import Python
 from sparkdoctor.facts.torch import Torch
@@ -18,8 +17,10 @@ _COMMAND = re.compile(r"\$(?:cxx|nvcc)(?: +[\w$.-]+)+")
 """A command of a rule as PyTorch writes it: a compiler with words, nothing for a shell to read between them."""
 _SETTINGS = frozenset(
     "ninja_required_version cxx nvcc cflags post_cflags cuda_cflags cuda_post_cflags cuda_dlink_post_cflags"
-    " sycl_dlink_post_cflags ldflags depfile deps".split()
+    " sycl_dlink_post_cflags ldflags".split()
 )
+_COMPILER = re.compile(r"(.+-)?(c\+\+|g\+\+|gcc|cc|clang(\+\+)?|nvcc|s?ccache)(-[\d.]+)?")
+"""A compiler's name, or that of what stands before one."""
 
 
 class Recipe(NamedTuple):
@@ -56,9 +57,8 @@ class Rebuilds(Fact):
 
     def aside(self, one: Extension) -> str:
         """Where an extension can be moved: the names are those that `mv --backup=numbered` leaves."""
-        name = basename(one.path) + ASIDE
-        free = name if name not in self.names else next(n for i in count(1) if (n := f"{name}.~{i}~") not in self.names)
-        return one.path[: -len(basename(one.path))] + free
+        directory, name = split(one.path)
+        return join(directory, free_name(name + ASIDE, self.names))
 
 
 def _recipe(machine: Machine, one: Extension, python: str, torch: str, target: Capability | None) -> Recipe | Missing:
@@ -93,25 +93,24 @@ def parse(text: str) -> Recipe | None:
     settings: dict[str, str] = {}
     sources: list[str] = []
     for line in text.splitlines():
-        if not line.strip() or re.fullmatch(r"rule \w+|default \S.*", line):
+        if not line.strip() or re.fullmatch(r"rule \w+|default \S.*|  depfile = \$out\.d|  deps = gcc", line):
             continue
+        if line.endswith("$"):  # it goes on in the next one
+            return None
         if match := re.fullmatch(r"build ((?:[^$:]|\$.)+): (compile|cuda_compile|cuda_devlink|link) (.+)", line):
             outputs, inputs = ninja_words(match[1]), ninja_words(match[3])
             if any(re.search(r"^/|(^|/)\.\.(/|$)", path) for path in outputs):
                 return None
             sources += inputs if match[2].endswith("compile") else []
-        elif match := re.fullmatch(r"\s*command = (.+?)\s*", line):
+        elif match := re.fullmatch(r"  command = (.+?)\s*", line):
             if not _COMMAND.fullmatch(match[1]):
                 return None
-        elif (match := re.fullmatch(r"\s*(\w+) =\s*(.*?)\s*", line)) and match[1] in _SETTINGS:
-            # What is indented belongs to a rule: its names are ninja's own.
-            if not line.startswith(" ") and not _plain(match[2]):
-                return None
+        elif (match := re.fullmatch(r"(\w+) =\s*(.*?)\s*", line)) and match[1] in _SETTINGS and _plain(match[2]):
             settings[match[1]] = match[2]
         else:
             return None
     calls = [_first(settings.get(name, "")) for name in ("cxx", "nvcc")]
-    if not sources or not calls[0]:
+    if not sources or not calls[0] or not all(_COMPILER.fullmatch(basename(call)) for call in calls if call):
         return None
     flags = settings.get("cuda_cflags", "")
     codes = dict.fromkeys(re.findall(r"code=\[?((?:sm|compute)_\d{2,4}[af]?)", flags))
