@@ -35,7 +35,7 @@ def drop_page_cache(
     if cache.sync is None or cache.sysctl is None:
         return Refused(f"PATH has no {'sync' if cache.sync is None else 'sysctl'}", COMMAND)
     return Plan(
-        f"up to {gib(memory.page_cache)} of page cache given back: CUDA sees it as free",
+        f"up to {gib(memory.page_cache)} of page cache is given back: CUDA sees it as free",
         (
             Run((cache.sync,), why="writes to disk what is only in memory yet", undo=()),
             Run((cache.sysctl, "-w", "vm.drop_caches=3"), why="asks the kernel to drop page cache, dentries and inodes", undo=()),

@@ -130,7 +130,7 @@ def _plan(found: list[Lack], packages: Packages, missing: str) -> Plan:
         pip = (python, "-m", "pip")
         why = f"installs ninja into {packages.environment}"
         steps.append(Run((*pip, "install", "ninja"), why=why, undo=(*pip, "uninstall", "-y", "ninja")))
-    return Plan(f"{missing}: installed", tuple(steps), ("this uses the network",))
+    return Plan(f"installed: {missing}", tuple(steps), ("this uses the network",))
 
 
 def _commands(found: list[Lack], packages: Packages) -> list[str]:

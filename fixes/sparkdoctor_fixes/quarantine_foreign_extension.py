@@ -21,7 +21,11 @@ def quarantine_foreign_extension(extensions: Extensions, rebuilds: Rebuilds | Mi
     """
     foreign = extensions.having(State.FOREIGN)
     if not foreign:
-        return NotNeeded("no extension was built for something else than what is here")
+        return NotNeeded(
+            f"no extension is seen to be for something else than what is here{extensions.others(State.FOREIGN)}"
+            if extensions.found
+            else extensions.none
+        )
     if isinstance(rebuilds, Missing):
         return Refused(f"what is in {extensions.root.path} could not be read: {rebuilds.reason}")
     kept = {one.path: why for one in foreign if (why := hindrance(extensions, container, one))}
@@ -29,9 +33,9 @@ def quarantine_foreign_extension(extensions: Extensions, rebuilds: Rebuilds | Mi
     if not moved:
         return Refused("; ".join(dict.fromkeys(kept.values())), move_aside(foreign, sudo=bool(extensions.root.obstacle)))
     moves = tuple(Move(one.path, rebuilds.aside(one)) for one in moved)
-    where = "its next use" if len(moved) == 1 else "their next use"
+    what = "is out of the way; its" if len(moved) == 1 else "are out of the way; their"
     return Plan(
-        f"{' and '.join(one.name for one in moved)}, built for something else, out of the way until {where} builds anew",
+        f"{' and '.join(one.name for one in moved)} {what} next use builds for what is here today",
         moves,
         (*(f"{one.name}: {reason}" for one in moved for reason in one.reasons[:3]), *dict.fromkeys(kept.values())),
     )

@@ -50,7 +50,9 @@ def rebuild_extension(  # noqa: PLR0913, PLR0917 (what decides whether and how i
     """
     broken = extensions.having(State.DAMAGED, State.OUTDATED)
     if not broken:
-        return NotNeeded("every extension in the cache is whole" if extensions.found else extensions.none)
+        return NotNeeded(
+            f"no extension is seen to be damaged{extensions.others(State.DAMAGED)}" if extensions.found else extensions.none
+        )
     if isinstance(rebuilds, Missing):
         return Refused(f"what is in {extensions.root.path} could not be read: {rebuilds.reason}")
     kept = {one.path: why for one in broken if (why := hindrance(extensions, container, one))}
@@ -65,7 +67,7 @@ def rebuild_extension(  # noqa: PLR0913, PLR0917 (what decides whether and how i
         steps.append(Move(one.path, aside))
         recipe = rebuilds.recipes.get(one.name, Missing("its build.ninja was not read"))
         if one.name == EVOFORMER and not isinstance(deepspeed, Missing):
-            recipe = Missing("DeepSpeed's own builder makes it")
+            recipe = Missing("it is left to DeepSpeed's own builder (warm-kernels)")
         room = _room(memory, cgroup)
         if isinstance(recipe, Missing):
             why = recipe.reason
@@ -81,10 +83,13 @@ def rebuild_extension(  # noqa: PLR0913, PLR0917 (what decides whether and how i
             continue
         notes.append(f"{one.name} is not built now, but at its next use: {why}")
     left = [one.name for one in moved if one.name not in built]
-    done = ([f"{' and '.join(built)} built from the beginning"] if built else []) + (
-        [f"{' and '.join(left)}, which was not whole, moved aside; the next use builds it anew"] if left else []
-    )
+    done = [f"{' and '.join(built)} {_is(built)} built from the beginning"] if built else []
+    done += [f"{' and '.join(left)} {_is(left)} moved aside, not being whole; the next use builds anew"] if left else []
     return Plan("; ".join(done), tuple(steps), (*notes, *dict.fromkeys(kept.values())))
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _building(one: Extension, recipe: Recipe, ninja: str, jobs: int) -> tuple[Step, ...]:

@@ -34,7 +34,7 @@ def test_it_is_moved_aside_and_built_anew(state: State) -> None:
     plan = planned(answer(FIX, *broken(OP._replace(state=state)), but(BuildSettings, jobs=22)))
     ninja = Run(("/usr/bin/ninja", "-C", OP.path, "-j", "9"), "compiles 9 files and links op", (), 3600.0)
     fresh = (MakeDirectory(OP.path, 0o755, filled=True), WriteFile(f"{OP.path}/build.ninja", "the text"), ninja)
-    assert plan == Plan("op built from the beginning", (Move(OP.path, f"{OP.path}.aside"), *fresh))
+    assert plan == Plan("op is built from the beginning", (Move(OP.path, f"{OP.path}.aside"), *fresh))
 
 
 def jobs(plan: Plan) -> int:
@@ -59,7 +59,7 @@ def moved_only(found: Any) -> str:
     plan = planned(found)
     assert len(plan.steps) == 1
     assert isinstance(plan.steps[0], Move)
-    assert "moved aside; the next use builds it anew" in plan.summary
+    assert "is moved aside, not being whole; the next use builds anew" in plan.summary
     return plan.notes[0]
 
 
@@ -80,7 +80,9 @@ def test_it_is_only_moved_aside() -> None:
 def test_what_is_well_or_may_not_be_touched() -> None:
     assert isinstance(answer(FIX), NotNeeded)
     for state in (State.BUILDING, State.LOCKED, State.FOREIGN):
-        assert isinstance(answer(FIX, *broken(OP._replace(state=state))), NotNeeded)
+        found = answer(FIX, *broken(OP._replace(state=state)))
+        assert isinstance(found, NotNeeded)
+        assert f"op {state}" in found.reason
     unseen = but(Extensions, found=(OP,), root=place(ROOT, writable=False))
     assert (refused(answer(FIX, unseen)).command or "").startswith("sudo mv ")
     assert "no entries" in refused(answer(FIX, broken()[0], rebuilds=Missing("no entries"))).reason
