@@ -138,13 +138,13 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
             reserve=budget.reserve,
         ),
     ]
+    jobs = f"{budget.jobs} compiler{'s' * (budget.jobs > 1)} at once within {gib(budget.size)}"
     capability = "" if isinstance(gpu, Missing) else f" for {', '.join(map(str, gpu.capabilities))}"
     return Plan(
         f"{EVOFORMER} is built{capability} in {extensions.root.path} and loads without building",
         tuple(steps),
         notes=(
-            f"a build takes minutes; {budget.jobs} compiler{'s' * (budget.jobs > 1)} at once within {gib(budget.size)}, "
-            f"ended where less than {gib(budget.reserve)} stay free",
+            f"a build takes minutes; {jobs}, ended where less than {gib(budget.reserve)} stay free",
             f"built with --threads={deepspeed.threads}: another number of processors, or DS_NVCC_THREADS, builds it anew",
         ),
     )

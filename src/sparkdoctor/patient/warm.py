@@ -13,14 +13,12 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
-from reload import openfold3, quiet, said
+from evoformer import errors, openfold3, quiet, said
 from steps import attempt, learnt, main
 
-ENVIRONMENT, RELOAD = dict(os.environ), os.path.join(os.path.dirname(os.path.abspath(__file__)), "reload.py")
+ENVIRONMENT, OTHER = dict(os.environ), os.path.join(os.path.dirname(os.path.abspath(__file__)), "evoformer.py")
 """As the user's programs are started; the packages change it."""
 NAME = "evoformer_attn"
-ROWS, RESIDUES, HEADS, DIM = 8, 76, 4, 32
-"""Ubiquitin's length, and a few rows of an alignment."""
 TOLERANCE = {"bfloat16": 0.03, "float16": 0.01}
 """Relative errors in the Frobenius norm. Rounding makes up to a tenth of that, a wrong kernel makes 0.1 and more."""
 ERROR = re.compile(r"\b(?:fatal|error)\b[^:\n]{0,40}:|cannot find -l|Killed")
@@ -42,13 +40,13 @@ def work(directory, device="cuda"):
 
         learnt(version=str(deepspeed.__version__))
     # Its imports cost no time while compilers work.
-    other = subprocess.Popen([sys.executable, RELOAD, device], env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other = subprocess.Popen([sys.executable, OTHER, device], env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         with attempt("build " + NAME):
             build(directory)
         for kind in TOLERANCE:
             with attempt("compare in " + kind, vital=False):
-                compare(torch, getattr(torch, kind), device)
+                compare(torch, kind, device)
         with attempt("load in a new process"):
             reload(other)
     finally:
@@ -74,9 +72,11 @@ def build(directory):
         try:
             with quiet(file):
                 EvoformerAttnBuilder().load(verbose=True)
-        except BaseException as error:
+        except Exception as error:
             cause = first_error("%s\n%s" % (said(file), error))
-            raise RuntimeError(cause or "%s: %s" % (type(error).__name__, error)) from None
+            if cause:
+                raise RuntimeError(cause) from None
+            raise
     seconds = time.monotonic() - began
     libraries = [name for name in os.listdir(directory) if name.endswith(".so")]
     if not libraries:
@@ -90,44 +90,19 @@ def first_error(text):
     Ninja prints `FAILED: attention_cu.cuda.o`, the command, then what the compiler printed; units that did not fail go before it.
     """
     _, failed, rest = text.partition("FAILED: ")
-    lines = rest.splitlines()[1:] if failed else text.splitlines()
-    found = next((line.strip() for line in lines if ERROR.search(line) and not line.startswith("/bin/sh -c")), None)
+    lines = rest.splitlines()[2:] if failed else text.splitlines()
+    found = next((line.strip() for line in lines if ERROR.search(line)), None)
     unit = re.match(r"(?:\[code=\d+\] )?(\S+)", rest)
     return "%s: %s" % (unit[1], found) if found and unit else found
 
 
-def compare(torch, dtype, device):
-    """The operator against the same in float64: what comes out of it, and the gradients of all that goes in."""
-    from deepspeed.ops.deepspeed4science import DS4Sci_EvoformerAttention
-
-    random = torch.Generator().manual_seed(76)
-    shapes = ((1, ROWS, RESIDUES, HEADS, DIM),) * 3 + ((1, ROWS, 1, 1, RESIDUES), (1, 1, HEADS, RESIDUES, RESIDUES))
-    given = [torch.randn(shape, generator=random).to(dtype) for shape in shapes]
-    weight = torch.randn(shapes[0], generator=random).to(dtype)
-    exact = [value.double().requires_grad_() for value in given]
-    mine = [value.to(device).requires_grad_() for value in given]
-    reference, found = attention(*exact), DS4Sci_EvoformerAttention(*mine[:3], mine[3:])
-    reference.backward(weight.double())
-    found.backward(weight.to(device))
-    pairs = [(found, reference)] + [(value.grad, right.grad) for value, right in zip(mine, exact)]
-    errors = {}
-    for name, (value, right) in zip(("forward", "dQ", "dK", "dV", "dbias1", "dbias2"), pairs):
-        value = value.detach().double().cpu()
-        if not bool(torch.isfinite(value).all()):
-            raise ArithmeticError("%s is not finite" % name)
-        errors[name] = float((value - right.detach()).norm() / right.detach().norm())
-    learnt(errors={name: float("%.3g" % error) for name, error in errors.items()})
-    tolerance = TOLERANCE[str(dtype).rpartition(".")[2]]
-    wrong = ["%s %.2g" % pair for pair in errors.items() if not pair[1] <= tolerance]
+def compare(torch, kind, device):
+    """All that comes out of the operator, and the gradients of all that goes in, against float64."""
+    found = errors(torch, kind, device)
+    learnt(errors={name: float("%.3g" % error) for name, error in found.items()})
+    wrong = ["%s %.2g" % pair for pair in found.items() if not pair[1] <= TOLERANCE[kind]]
     if wrong:
-        raise ArithmeticError("relative error against float64 above %g: %s" % (tolerance, ", ".join(wrong)))
-
-
-def attention(q, k, v, bias1, bias2):
-    """What DS4Sci_EvoformerAttention computes: softmax(QK/sqrt(dim) + biases)V, of [1, rows, residues, heads, dim]."""
-    q, k, v = (value.transpose(-2, -3) for value in (q, k, v))
-    scores = q @ k.transpose(-1, -2) / DIM**0.5 + bias1 + bias2
-    return (scores.softmax(-1) @ v).transpose(-2, -3)
+        raise ArithmeticError("relative error against float64 above %g: %s" % (TOLERANCE[kind], ", ".join(wrong)))
 
 
 def reload(other):

@@ -1,6 +1,7 @@
-"""Whether a process that knows nothing of a build loads DeepSpeed's evoformer_attn as it lies there: patient/warm.py starts it.
+"""DeepSpeed's evoformer_attn as it is: loaded from PyTorch's cache, and compared with float64.
 
-The argument is the device. It imports, waits for a line on its input, loads, and writes one line of JSON.
+As a script it is a process that knows nothing of a build; patient/warm.py starts it. The argument is the device. It imports,
+waits for a line on its input, loads, and writes one line of JSON.
 """
 
 import contextlib
@@ -11,6 +12,9 @@ import tempfile
 import time
 
 SAID = 64 << 10
+ROWS, RESIDUES, HEADS, DIM = 8, 76, 4, 32
+"""Ubiquitin's length, and a few rows of an alignment."""
+PARTS = ("forward", "dQ", "dK", "dV", "dbias1", "dbias2")
 
 
 def openfold3():
@@ -64,6 +68,36 @@ def load(device):
             EvoformerAttnBuilder().load(verbose=True)
             seconds = time.monotonic() - began
         return {"seconds": round(seconds, 4), "said": said(file)}
+
+
+def errors(torch, kind, device):
+    """Relative errors (Frobenius norm) of the operator in `bfloat16` or `float16` against the same in float64 on the CPU."""
+    from deepspeed.ops.deepspeed4science import DS4Sci_EvoformerAttention
+
+    random, dtype = torch.Generator().manual_seed(RESIDUES), getattr(torch, kind)
+    shapes = ((1, ROWS, RESIDUES, HEADS, DIM),) * 3 + ((1, ROWS, 1, 1, RESIDUES), (1, 1, HEADS, RESIDUES, RESIDUES))
+    given = [torch.randn(shape, generator=random).to(dtype) for shape in shapes]
+    weight = torch.randn(shapes[0], generator=random).to(dtype)
+    exact = [value.double().requires_grad_() for value in given]
+    mine = [value.to(device).requires_grad_() for value in given]
+    reference, found = attention(*exact), DS4Sci_EvoformerAttention(*mine[:3], mine[3:])
+    reference.backward(weight.double())
+    found.backward(weight.to(device))
+    pairs = [(found, reference)] + [(value.grad, right.grad) for value, right in zip(mine, exact)]
+    result = {}
+    for name, (value, right) in zip(PARTS, pairs):
+        value = value.detach().double().cpu()
+        if not bool(torch.isfinite(value).all()):
+            raise ArithmeticError("%s is not finite" % name)
+        result[name] = float((value - right.detach()).norm() / right.detach().norm())
+    return result
+
+
+def attention(q, k, v, bias1, bias2):
+    """What DS4Sci_EvoformerAttention computes: softmax(QK/sqrt(dim) + biases)V, of [1, rows, residues, heads, dim]."""
+    q, k, v = (value.transpose(-2, -3) for value in (q, k, v))
+    scores = q @ k.transpose(-1, -2) / DIM**0.5 + bias1 + bias2
+    return (scores.softmax(-1) @ v).transpose(-2, -3)
 
 
 def main(device):
