@@ -17,7 +17,7 @@ def clear_extension_lock(extensions: Extensions, container: Container | Missing)
 
     Sources:
     - torch/utils/file_baton.py (2.13), torch/utils/_filelock.py (2.14)
-    - measured: a waiter whose lock is removed loads what is there, docs/sources.md
+    - measured with PyTorch 2.13: a waiter whose lock is removed loads what is there
     """
     from shlex import quote  # noqa: PLC0415
 
