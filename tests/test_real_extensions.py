@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from crashing import treat
+from remedies import asked, planned
 from sparkdoctor.architecture import Architecture, Capability
 from sparkdoctor.facts import Extensions
 from sparkdoctor.host import LocalHost, Question
@@ -376,3 +378,45 @@ def test_gpu_code_is_what_nvcc_was_asked_for(tmp_path: Path, flags: str) -> None
     assert sorted(found) == GENCODES[flags]
     fits = any(Architecture.parse(name).runs_on(Capability(12, 1)) for name in found)
     assert fits is (flags != "arch=compute_90a,code=[sm_90a,compute_90a] arch=compute_80,code=sm_80")
+
+
+@pytest.fixture
+def fixed(patient: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], object]:
+    """Does what a fix plans for the cache."""
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(root))
+    monkeypatch.setenv("PATH", f"{patient}:/usr/local/bin:/usr/bin:/bin")
+    monkeypatch.setenv("SPARKDOCTOR_PYTHON", str(patient / "python"))
+    return lambda fix: treat(tmp_path / "state", planned(asked(fix, machine_of(Elsewhere()))).steps)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("what", ["missing library", "truncated library", "missing object", "missing log"])
+def test_what_is_rebuilt_is_what_pytorch_would_have_built(
+    patient: Path, original: Path, root: Path, fixed: Callable[[str], object], what: str
+) -> None:
+    BREAKS[what][0](root / "tinyext")
+    fixed("rebuild-extension")
+    assert (root / "tinyext.aside").is_dir()
+    command = [str(patient / "ninja"), "-C", str(root / "tinyext"), "-n"]
+    assert "no work to do" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    made = (root / "tinyext" / "tinyext.so").stat().st_mtime_ns
+    ran = load(patient, environment(patient, root), original / "source")
+    assert ran.stdout == "tinyext\n", ran.stderr
+    assert (root / "tinyext" / "tinyext.so").stat().st_mtime_ns == made
+
+
+@pytest.mark.real
+def test_who_waits_for_a_lock_goes_on_when_it_is_cleared(
+    patient: Path, original: Path, root: Path, fixed: Callable[[str], object]
+) -> None:
+    lock = root / "tinyext" / "lock"
+    lock.touch()
+    command = [str(patient / "python"), "-X", "importtime", "-c", LOAD, str(original / "source")]
+    env = environment(patient, root)
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stderr is not None
+        assert any("torch.utils.file_baton" in line for line in waiting.stderr)  # it is about to meet the lock
+        fixed("clear-extension-lock")
+        out, _ = waiting.communicate(timeout=120)
+    assert (waiting.returncode, out) == (0, "tinyext\n")
+    assert not lock.exists()

@@ -1,11 +1,9 @@
 """Locks that nobody will open again."""
 
 from sparkdoctor.facts import Container, Extensions
+from sparkdoctor.facts.extension_locks import PATIENCE, doubt, lock_age
 from sparkdoctor.facts.extensions import Extension, State
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
-
-PATIENCE = 3600
-"""Seconds after which a lock whose holder cannot be seen is taken for left over; a cold build takes minutes."""
 
 
 @check
@@ -49,8 +47,8 @@ def extension_cache_locked(extensions: Extensions, container: Container | Missin
             remedy="Let them finish, then remove the lock.",
             command=f"{waits}; rm {locks}",
         )
-    doubts = tuple(doubt for one in locked if (doubt := _doubt(extensions, container, one)))
-    young = doubts and any(_seconds(extensions, one) < PATIENCE for one in locked)
+    doubts = tuple(why for one in locked if (why := doubt(extensions, container, one)))
+    young = doubts and any(lock_age(extensions, one) < PATIENCE for one in locked)
     if young:
         return warn(
             f"{names} may be locked for ever: nobody who builds can be seen, but not everybody can",
@@ -68,32 +66,10 @@ def extension_cache_locked(extensions: Extensions, container: Container | Missin
     )
 
 
-def _seconds(extensions: Extensions, one: Extension) -> int:
-    """The lock's age; none where it is not known."""
-    made = one.lock.mtime if one.lock else None
-    now = None if extensions.holders is None or isinstance(extensions.holders, Missing) else extensions.holders.now
-    return 0 if made is None or now is None else max(0, now - made)
-
-
 def _age(extensions: Extensions, one: Extension) -> str:
-    seconds = _seconds(extensions, one)
+    seconds = lock_age(extensions, one)
     return f"{seconds // 60} min old" if seconds < 2 * 3600 else f"{seconds // 3600} h old"
 
 
 def _who(one: Extension) -> str:
     return ", ".join(one.reasons) or "no process has it open and no compiler works there"
-
-
-def _doubt(extensions: Extensions, container: Container | Missing, one: Extension) -> str | None:
-    """Why a holder might not be seen from here."""
-    holders = extensions.holders
-    if holders is None or isinstance(holders, Missing):
-        return "which processes run could not be read" + (f": {holders.reason}" if holders else "")
-    if extensions.root.remote and extensions.root.mount:
-        return f"{extensions.root.path} is on {extensions.root.mount.kind}: other machines may build there"
-    if container and not isinstance(container, Missing) and not extensions.root.fleeting:
-        return f"this is a container ({container.engine}): processes outside of it cannot be seen"
-    owner = one.lock.uid if one.lock else None
-    if owner not in (extensions.uid, None) and (holders.hidden or extensions.uid != 0):
-        return f"the lock is uid {owner}'s, and {holders.hidden} processes of others could not be looked into"
-    return None

@@ -1,7 +1,7 @@
 """Page cache on unified memory."""
 
 from sparkdoctor.facts import Gpu, Memory, gib
-from sparkdoctor.facts.memory import GIB
+from sparkdoctor.facts.page_cache import in_the_way, shared_memory, wanted_free
 from sparkdoctor.plugin import Missing, Verdict, check, ok, skip, warn
 from sparkdoctor.profiles import Profile
 
@@ -18,15 +18,13 @@ def page_cache_holds_memory(memory: Memory, gpu: Gpu | Missing, profile: Profile
     - NVIDIA/dgx-spark-playbooks, troubleshooting (drop_caches)
     - vllm-project/vllm #35313
     """
-    shared = profile.unified_memory if isinstance(gpu, Missing) else all(device.memory is None for device in gpu.devices)
-    if not (shared or profile.unified_memory):
+    if not shared_memory(gpu, profile):
         return skip("the GPU has memory of its own, which page cache does not touch")
-    needed = (profile.memory_gib.warning or 16) * GIB
-    if memory.free >= needed or memory.page_cache < needed or memory.available < needed:
+    if not in_the_way(memory, profile):
         return ok(f"{gib(memory.free)} is free outright, {gib(memory.page_cache)} is page cache", observed=gib(memory.free))
     return warn(
         f"page cache holds {gib(memory.page_cache)}: CUDA sees {gib(memory.free)} free, though {gib(memory.available)} is",
-        expected=f">={gib(needed)} free",
+        expected=f">={gib(wanted_free(profile))} free",
         observed=gib(memory.free),
         remedy="Drop the page cache before a program that sizes itself by CUDA's figure; nothing is lost by it.",
         command="sync && echo 3 | sudo tee /proc/sys/vm/drop_caches",

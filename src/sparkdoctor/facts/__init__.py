@@ -21,7 +21,11 @@ from sparkdoctor.facts.memory import Memory, Pressure, gib
 from sparkdoctor.facts.ninja import Ninja
 from sparkdoctor.facts.nvcc import CudaHome, Nvcc
 from sparkdoctor.facts.nvml import Nvml
+from sparkdoctor.facts.packages import Packages
+from sparkdoctor.facts.page_cache import PageCache
 from sparkdoctor.facts.python import Python
+from sparkdoctor.facts.rebuilds import Rebuilds
+from sparkdoctor.facts.shm_mount import ShmMount
 from sparkdoctor.facts.system import System
 from sparkdoctor.facts.torch import Torch
 from sparkdoctor.facts.triton import Triton
@@ -55,9 +59,13 @@ __all__ = [
     "Nvcc",
     "NvccCompile",
     "Nvml",
+    "Packages",
+    "PageCache",
     "Pressure",
     "Python",
+    "Rebuilds",
     "SharedMemory",
+    "ShmMount",
     "System",
     "Torch",
     "Triton",

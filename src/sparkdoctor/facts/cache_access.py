@@ -16,7 +16,8 @@ _UNMAPPED = 65534
 class Opening(NamedTuple):
     """A path that somebody else may change: its permission bits, whose it is, and in words who may.
 
-    `owner` says that it is another user's own, whatever the bits; `above` that it is a directory over the cache.
+    `owner` says that it is another user's own, whatever the bits; `above` that it is a directory over the cache; `uid` whose
+    it is and `real` where it is without symbolic links, where that is known.
     """
 
     path: str
@@ -24,13 +25,19 @@ class Opening(NamedTuple):
     words: str
     owner: bool = False
     above: bool = False
+    uid: int | None = None
+    real: str = ""
 
 
 class CacheAccess(Fact):
-    """What others may change of the cache, nearest to the root first; `root` is where the cache is or would be."""
+    """What others may change of the cache, nearest to the root first.
+
+    `root` is where the cache is or would be, `uid` this user.
+    """
 
     root: Place
     openings: tuple[Opening, ...]
+    uid: int = _ROOT
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
@@ -54,7 +61,7 @@ class CacheAccess(Fact):
                 loaded = machine.stat(path)
                 if isinstance(loaded, FileStatus):
                     found.append(_opening(machine, path, loaded, uid))
-        return cls(root, tuple(opening for opening in found if opening))
+        return cls(root, tuple(opening for opening in found if opening), uid)
 
 
 def _loaded(extension: Extension) -> tuple[str, ...]:
@@ -67,18 +74,15 @@ def _opening(
     machine: Machine, path: str, status: FileStatus, uid: int, *, guarded: bool = False, above: bool = False
 ) -> Opening | None:
     """Who but this user and root may change a path; None where nobody may. `guarded` says that names in it are safe."""
+    opening = Opening(path, status.mode, "", above=above, uid=status.uid, real=status.real)
     if status.uid not in (uid, _ROOT, _UNMAPPED):
-        return Opening(path, status.mode, f"belongs to uid {status.uid}", owner=True, above=above)
+        return opening._replace(words=f"belongs to uid {status.uid}", owner=True)
     if status.mode & 0o002 and not guarded:
-        return Opening(path, status.mode, "may be written by everybody", above=above)
+        return opening._replace(words="may be written by everybody")
     if status.mode & 0o020 and not guarded and status.gid not in (_ROOT, None):
         others = machine.members(status.gid)
         if isinstance(others, Missing):
-            return Opening(
-                path, status.mode, f"may be written by group {status.gid}, whose members are not known here", above=above
-            )
+            return opening._replace(words=f"may be written by group {status.gid}, whose members are not known here")
         if others:
-            return Opening(
-                path, status.mode, f"may be written by {others} other{'s' * (others > 1)} of group {status.gid}", above=above
-            )
+            return opening._replace(words=f"may be written by {others} other{'s' * (others > 1)} of group {status.gid}")
     return None

@@ -9,7 +9,7 @@ from sparkdoctor.facts.archlist import ArchList
 from sparkdoctor.facts.compilers import Compilers
 from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
-from sparkdoctor.facts.extensions import ASIDE, Build, Extensions
+from sparkdoctor.facts.extensions import ASIDE, Build, Extensions, free_name
 from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.gpu import Gpu, target
 from sparkdoctor.facts.nvcc import Nvcc, dry_run
@@ -80,15 +80,6 @@ def _faster(machine: Machine) -> Iterator[str]:
     named = (host.c, host.cxx)
     if all(isinstance(said, str) and "clang" not in said for said in named) and machine.env("NVCC_CCBIN") is None:
         yield ROOMY
-
-
-def free_name(name: str, taken: tuple[str, ...]) -> str:
-    """A name that is not taken; numbers are `mv --backup=numbered`'s: `op.aside.~1~`."""
-    number, found = 0, name
-    while found in taken:
-        number += 1
-        found = f"{name}.~{number}~"
-    return found
 
 
 def _free(machine: Machine, path: str) -> int | None:

@@ -4,7 +4,7 @@ What each state does to the next `load` was tried with PyTorch 2.13; see docs/so
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from itertools import islice, pairwise
 from posixpath import dirname, join
@@ -74,7 +74,7 @@ class Extension(NamedTuple):
 
     `reasons` quote what made it the `state`; a foreign one is `mild` where it need not fail. `holders` are
     the processes of its build, `cuda` the major release of the CUDA runtime that it wants, `writable` whether this user can
-    make files in it.
+    make files in it, `place` the status of its directory.
     """
 
     name: str
@@ -87,6 +87,12 @@ class Extension(NamedTuple):
     cuda: int | None = None
     mild: bool = False
     writable: bool = True
+    place: FileStatus | None = None
+
+    @property
+    def linked(self) -> bool:
+        """Whether a symbolic link leads to its directory."""
+        return self.place is not None and self.place.real != self.path
 
     @property
     def builder(self) -> Holder | None:
@@ -176,7 +182,7 @@ class Look(NamedTuple):
     built: int | None
     head: bytes
     damage: tuple[str, ...]
-    writable: bool = True
+    place: FileStatus | None = None
 
 
 def _default_root(machine: Machine) -> str:
@@ -268,7 +274,7 @@ def _look(machine: Machine, name: str, path: str, inside: tuple[str, ...]) -> Lo
         None if isinstance(status, Missing) else status.mtime,
         head,
         tuple(damage),
-        isinstance(place, Missing) or place.writable,
+        None if isinstance(place, Missing) else place,
     )
 
 
@@ -309,7 +315,8 @@ def builders(path: str, processes: Iterable[Holder]) -> tuple[Holder, ...]:
 
 def _judged(machine: Machine, look: Look, today: Today, held: tuple[Holder, ...], *, flocks: bool) -> Extension:
     """The state, and why."""
-    extension = Extension(look.name, look.path, State.WHOLE, (), look.build, look.lock, held, writable=look.writable)
+    writable = look.place is None or look.place.writable
+    extension = Extension(look.name, look.path, State.WHOLE, (), look.build, look.lock, held, writable=writable, place=look.place)
     working = tuple(f"{holder.name or 'a process'} (pid {holder.pid}) has {holder.what}" for holder in held)
     if extension.builder or (held and (flocks or look.lock is None)):
         return extension._replace(state=State.BUILDING, reasons=working)
@@ -330,7 +337,7 @@ def _compared(
     machine: Machine, extension: Extension, look: Look, build: Build, today: Today, code: tuple[Architecture, ...]
 ) -> Extension:
     """A complete extension against what there is today."""
-    needed = (*_ninja_words(build.nvcc or ""), build.torch or "")
+    needed = (*ninja_words(build.nvcc or ""), build.torch or "")
     lost = tuple(path for path in needed if path.startswith("/") and isinstance(machine.stat(path), Missing))
     real = machine.stat(build.torch) if build.torch else None
     built_with = real.real if isinstance(real, FileStatus) else build.torch
@@ -394,11 +401,11 @@ def parse_build(text: str) -> Build | None:
             settings[match[1]] = match[2].strip()
         elif line.startswith("build "):
             outputs, _, inputs = _split_once(line[len("build ") :])
-            rule, *sources = _ninja_words(inputs) or [""]
-            if rule == "link" and (made := _ninja_words(outputs)):
+            rule, *sources = ninja_words(inputs) or [""]
+            if rule == "link" and (made := ninja_words(outputs)):
                 links[made[0]] = tuple(sources)
         elif line.startswith("default "):
-            defaults += _ninja_words(line[len("default ") :])
+            defaults += ninja_words(line[len("default ") :])
     library = next((name for name in defaults if name in links), None)
     if library is None:
         return None
@@ -412,7 +419,7 @@ def _split_once(text: str) -> tuple[str, str, str]:
     return (match[1], match[2], match[3]) if match else (text, "", "")
 
 
-def _ninja_words(text: str) -> list[str]:
+def ninja_words(text: str) -> list[str]:
     """Words between blanks; a `$` takes the meaning from a blank, a colon and itself. What follows `|` is only waited for."""
     words = re.findall(r"(?:[^$\s]|\$.)+", text)
     return [re.sub(r"\$(.)", r"\1", word) for word in (words[: words.index("|")] if "|" in words else words)]
@@ -458,11 +465,21 @@ def work_left(ran: Ran) -> str | None:
     return f"ninja: {said[1]}" if said else "ninja would build it anew"
 
 
-def move_aside(extensions: Iterable[Extension]) -> str:
+def move_aside(extensions: Iterable[Extension], *, sudo: bool = False) -> str:
     """The command that takes extensions out of the way, so that the next use builds them anew.
 
     It deletes nothing, also where one was moved aside before: that gets a number.
     """
     from shlex import quote  # noqa: PLC0415
 
-    return " && ".join(f"mv -T --backup=numbered {quote(one.path)} {quote(one.path + ASIDE)}" for one in extensions)
+    move = f"{'sudo ' if sudo else ''}mv -T --backup=numbered"
+    return " && ".join(f"{move} {quote(one.path)} {quote(one.path + ASIDE)}" for one in extensions)
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """A name that is not taken; numbers are `mv --backup=numbered`'s: `op.aside.~1~`."""
+    number, found = 0, name
+    while found in taken:
+        number += 1
+        found = f"{name}.~{number}~"
+    return found
