@@ -21,6 +21,7 @@ _COMMANDS = {
     "list": "List all checks.",
     "explain": "Explain one check: what it wants, why, from what source.",
     "record": "Write down what this machine says, for a replay elsewhere.",
+    "env": "Print what to export for this machine.",
 }
 
 

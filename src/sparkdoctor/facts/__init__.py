@@ -12,6 +12,8 @@ from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
+from sparkdoctor.facts.environment import EnvironmentFile
+from sparkdoctor.facts.exports import Exports
 from sparkdoctor.facts.extensions import Extensions
 from sparkdoctor.facts.gpu import Gpu, target
 from sparkdoctor.facts.identity import Identity
@@ -43,6 +45,8 @@ __all__ = [
     "Devices",
     "Disks",
     "Driver",
+    "EnvironmentFile",
+    "Exports",
     "ExtensionBuild",
     "Extensions",
     "Gpu",

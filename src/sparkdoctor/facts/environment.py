@@ -355,8 +355,8 @@ def _word(text: str, at: int) -> tuple[_Word, int]:
     return _Word(text[start:at], value if known else None), at
 
 
-def _end(text: str, at: int) -> int:
-    """Where a quotation or an expansion that begins at `at` has ended."""
+def _end(text: str, at: int, *, quoted: bool = False) -> int:
+    """Where a quotation or an expansion that begins at `at`, maybe within double quotes, has ended."""
     letter, rest = text[at], text[at + 1 : at + 2]
     if letter == "'":
         end = text.find("'", at + 1)
@@ -369,17 +369,25 @@ def _end(text: str, at: int) -> int:
         raise ValueError(f"it has ${rest}, which shells read differently")
     if letter == "$" and rest not in ("(", "{"):
         return at + 1
-    closing, at = ({"(": ")", "{": "}"}[rest], at + 2) if letter == "$" else (letter, at + 1)
-    within = letter == '"'
+    closing = letter if letter != "$" else ")" if rest == "(" else "}"
+    end = _closed(text, at + (2 if letter == "$" else 1), closing)
+    if quoted and rest == "{" and "'" in text[at:end]:
+        raise ValueError("it has an apostrophe in a quoted ${…}, which shells read differently")
+    return end
+
+
+def _closed(text: str, at: int, closing: str) -> int:
+    """Where what is open at `at` has been closed, with all that is quoted or expanded within."""
     while at < len(text):
-        if text[at] == closing:
+        letter = text[at]
+        if letter == closing:
             return at + 1
-        if text[at] == "'" and (within or closing == "`"):
+        if letter == "'" and closing in '"`':
             at += 1
-        elif text[at] == "(" and closing == ")":
-            at = _end("$" + text[at:], 0) - 1 + at
-        elif text[at] in "\\\"'`" or (text[at] == "$" and text[at + 1 : at + 2] in ("(", "{")):
-            at = _end(text, at)
+        elif letter == "(" and closing == ")":
+            at = _closed(text, at + 1, ")")
+        elif letter in "\\\"'`" or text.startswith(("$(", "${"), at):
+            at = _end(text, at, quoted=closing == '"')
         else:
             at += 1
     raise ValueError("a quotation does not end")
