@@ -31,7 +31,7 @@ HARMLESS = (
     'export CUDA_HOME="/opt/my \\"cuda\\""',
     "export A=1 B=two\\ words # comment",
     "if [ -n \"${NOPE-}\" ]; then export A='x'; fi",
-    'mine() {\n  export A=function\n}',
+    "mine() {\n  export A=function\n}",
     'export P="${NOPE:-its}" Q="$(printf "%s" "it\'s")"',
     "export LONG=one\\\ntwo",
     "unset A",
@@ -238,7 +238,8 @@ def test_a_file_that_is_a_link_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"export A='x\n", "cannot be understood"), (b"\xff\n", "UTF-8"), (b"A=\0\n", "UTF-8"), (None, "no file")]
+    ("content", "words"),
+    [(b"export A='x\n", "cannot be understood"), (b"\xff\n", "UTF-8"), (b"A=\0\n", "UTF-8"), (None, "no file")],
 )
 def test_what_is_no_such_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, words: str

@@ -24,8 +24,8 @@ STACK = 64 << 20
 
 @click.command(
     "env",
-    epilog='Examples: eval "$(sparkdoctor env)" | sparkdoctor env --docker >> Dockerfile'
-    " | docker run $(sparkdoctor env --docker-run) IMAGE",
+    epilog='Examples: sparkdoctor env --docker >> Dockerfile | eval "$(sparkdoctor env)" |'
+    " docker run $(sparkdoctor env --docker-run) IMAGE",
 )
 @quick
 @click.option("--docker", "form", flag_value="docker", help="Print ENV lines for a Dockerfile.")

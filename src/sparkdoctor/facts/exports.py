@@ -419,9 +419,22 @@ def _other_toolkit(machine: Machine, seen: Seen) -> tuple[str | None, Nvcc | Non
     places = [seen.own("CUDA_HOME"), *(installed[release] for release in sorted(installed, reverse=True))]
     for place in dict.fromkeys(place for place in places if place):
         compiler = Nvcc.ask(machine, f"{place}/bin/nvcc")
-        if not isinstance(compiler, Missing) and not _unsuited(compiler, seen.torch, seen.target):
+        if isinstance(compiler, Missing) or _unsuited(compiler, seen.torch, seen.target):
+            continue
+        # Where PATH has another one, it is PATH that must change: with CUDA_HOME alone the two would differ.
+        if _on_path(seen) in (None, compiler.release):
             return place, compiler
     return None, None
+
+
+def _on_path(seen: Seen) -> tuple[int, int] | None:
+    """The release of the nvcc on PATH, where there is one that says it."""
+    found = seen.home
+    if isinstance(found, Missing) or found.on_path is None:
+        return None
+    if found.on_path_version:
+        return ptxas.toolkit_release(found.on_path_version)
+    return None if isinstance(seen.nvcc, Missing) else seen.nvcc.release
 
 
 def _splits(machine: Machine, seen: Seen) -> bool:
