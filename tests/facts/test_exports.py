@@ -108,7 +108,7 @@ def test_nothing_is_said_of_what_is_not_there() -> None:
     [
         (Cgroup("v2"), 100 * GIB, "20"),
         (Cgroup("v2", limit=48 * GIB), 100 * GIB, "9"),
-        (Cgroup("v2", limit=48 * GIB, usage=20 * GIB), 100 * GIB, "3"),
+        (Cgroup("v2", limit=48 * GIB, usage=20 * GIB), 100 * GIB, "4"),
         (Cgroup("v2", limit=10 * GIB), 100 * GIB, "1"),
         (Cgroup("v2", limit=1 * GIB), 100 * GIB, "1"),
         (Cgroup("v2", cpus=3.5), 100 * GIB, "4"),

@@ -197,8 +197,8 @@ def _arch_list(seen: Seen, _: Wanted) -> tuple[str, str] | None:
         return None
     refused = compiler.refusals.get(wanted.number, "it was not asked")
     if not refused and str(wanted) in seen.known:
-        takers = [f"nvcc {compiler.version}", *([] if isinstance(seen.deepspeed, Missing) else ["DeepSpeed"])]
-        return str(wanted), f"the GPU's own architecture, in the form that PyTorch, {' and '.join(takers)} take"
+        takers = f"PyTorch{'' if isinstance(seen.deepspeed, Missing) else ', DeepSpeed'} and nvcc {compiler.version}"
+        return str(wanted), f"the GPU's own architecture, in a form that {takers} take"
     base = f"{wanted.major}.0"
     if wanted.minor and base in seen.known and not seen.base_refused:
         who = f"nvcc {compiler.version}" if refused else "this PyTorch"
@@ -228,8 +228,9 @@ def _jobs(seen: Seen, wanted: Wanted) -> tuple[str, str] | None:
         return None
     free = room(seen.memory, seen.cgroup)
     one = _build(seen, wanted, "1")
-    reserve = seen.profile.memory_gib.warning or seen.profile.memory_gib.failed or 0
-    fitting = int((free - reserve * GIB) // one.bytes_per_job)
+    # What the profile wants free for other programs; at most half of it all.
+    reserve = min((seen.profile.memory_gib.warning or seen.profile.memory_gib.failed or 0) * GIB, free / 2)
+    fitting = int((free - reserve) // one.bytes_per_job)
     quota = None if isinstance(seen.cgroup, Missing) else seen.cgroup.cpus
     processors = min(seen.system.usable_cpus, ceil(quota) if quota else seen.system.usable_cpus)
     jobs = max(1, min(fitting, processors))
@@ -243,7 +244,7 @@ def _jobs(seen: Seen, wanted: Wanted) -> tuple[str, str] | None:
         return "1", f"not even one compiler of {each} fits into {gib(free)}: free memory before a build"
     if fitting >= processors:
         return str(jobs), f"a compiler for each processor; all of them fit into memory at {each} each"
-    left = f" and leave {reserve:g} GiB" if fitting > 0 and reserve else ""
+    left = f" and leave {gib(reserve)}" if fitting > 0 and reserve else ""
     return str(jobs), f"compilers of up to {each} each that fit into {gib(free)}{left}"
 
 
