@@ -24,8 +24,8 @@ from sparkdoctor.facts import (
     Triton,
 )
 from sparkdoctor.facts.builder_source import Reading
+from sparkdoctor.facts.choices import Seen, chosen
 from sparkdoctor.facts.environment import Export
-from sparkdoctor.facts.exports import Seen, chosen
 from sparkdoctor.facts.gpu import Device
 from sparkdoctor.facts.ptxas import Ptxas
 from sparkdoctor.facts.triton import BLACKWELL, PLAIN
