@@ -68,6 +68,13 @@ def test_wrong_usage(clean_env: dict[str, str]) -> None:
     assert b"Example" in run(clean_env, "env", "--help").out
 
 
+def test_without_time_there_is_no_verdict(clean_env: dict[str, str]) -> None:
+    for form in ((), ("--docker",), ("--docker-run",)):
+        ended = run(clean_env, "env", "--timeout", "0.000001", *form)
+        assert (ended.code, ended.out) == (3, b"")
+        assert b"nothing can be told" in ended.err
+
+
 def test_docker_run_is_one_line_of_plain_words(clean_env: dict[str, str]) -> None:
     ended = run(clean_env, "env", "--docker-run")
     assert ended.out.count(b"\n") == 1

@@ -261,6 +261,8 @@ def test_our_cuda_home_stays_while_it_serves() -> None:
     assert values(chosen(seen(home=home, file=file, present=present)))["CUDA_HOME"] == "/cuda"
     gone = chosen(seen(home=home, file=file, present=present, nvcc=GONE))
     assert gone.obsolete == {"CUDA_HOME"}
+    other = but(CudaHome, variable="CUDA_HOME", home="/cuda", on_path="/usr/bin/nvcc", on_path_version="12.9.86")
+    assert chosen(seen(home=other, file=file, present=present)).obsolete == {"CUDA_HOME"}
 
 
 def test_a_users_cuda_home() -> None:

@@ -42,14 +42,15 @@ def command(profile: str, python: str | None, timeout: float | None, form: str |
     machine.start((Exports, Container, SharedMemory, Memory, Gpu))
     exports = machine.get(Exports)
     if isinstance(exports, Missing):
-        say(f"sparkdoctor: {exports.reason}")
+        say(f"sparkdoctor: nothing can be told: {exports.reason}")
         return NO_VERDICT
     for wrong in exports.wrong.values():
         say(f"sparkdoctor: {wrong}")
     if form is None:
         text = "".join(shell(exports))
     else:
-        inside = bool(machine.need(Container))
+        container = machine.get(Container)
+        inside = not isinstance(container, Missing) and bool(container)
         values = {name: exports.wanted.get(name) or (exports.kept[name], "you have set it") for name in _order(exports)}
         if form == "docker":
             text = "".join(dockerfile(values, inside=inside))

@@ -146,7 +146,7 @@ def _effective(seen: Seen, wanted: Wanted, name: str) -> str | None:
 def _cuda_home(seen: Seen, _: Wanted) -> tuple[str, str] | None:
     """The toolkit, where builds would find none that serves."""
     own = seen.own("CUDA_HOME")
-    if own is not None and seen.tells("CUDA_HOME") and not unsuited(seen.nvcc, seen.torch, seen.target):
+    if own is not None and seen.tells("CUDA_HOME") and not _home_fault(seen):
         return own, seen.said("CUDA_HOME")
     variable = None if isinstance(seen.home, Missing) else seen.home.variable
     if seen.toolkit is None or seen.compiler is None or variable == "CUDA_PATH":
@@ -300,14 +300,19 @@ def _fault(seen: Seen, name: str, value: str, wanted: Wanted) -> str:
         return "" if build.fits(free) else f"{jobs} of {each} do not fit into {gib(free)}"
     if not seen.tells(name):
         return ""
-    if name == "CUDA_HOME" and not isinstance(seen.home, Missing) and seen.home.variable == name:
-        found_home = nvcc.fault(seen.home, seen.nvcc)
-        return found_home.words if found_home else unsuited(seen.nvcc, seen.torch, seen.target)
+    if name == "CUDA_HOME" and value:
+        return _home_fault(seen)
     if name in (PLAIN, BLACKWELL) and not isinstance(seen.triton, Missing) and seen.target:
         return _knob_fault(seen.triton, name, seen.target)
     if name == CUTLASS_PATH and not isinstance(seen.found_cutlass, Missing):
         return seen.found_cutlass.refusal
     return ""
+
+
+def _home_fault(seen: Seen) -> str:
+    """What is wrong with the CUDA_HOME that is set."""
+    fault = None if isinstance(seen.home, Missing) else nvcc.fault(seen.home, seen.nvcc)
+    return fault.words if fault else unsuited(seen.nvcc, seen.torch, seen.target)
 
 
 def _knob_fault(it: Triton, name: str, wanted: Capability) -> str:
