@@ -3,7 +3,7 @@
 from shlex import quote
 
 from sparkdoctor.facts import CudaHome, Nvcc
-from sparkdoctor.facts.ptxas import toolkit_release
+from sparkdoctor.facts.nvcc import fault
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, warn
 
 
@@ -20,24 +20,22 @@ def cuda_home_wrong(home: CudaHome, nvcc: Nvcc | Missing) -> Verdict:
     """
     if home.variable is None:
         return ok(f"not set; builds find {home.home}" if home.home else "not set, and there is no toolkit to name")
-    setting = f"{home.variable}={home.home}"
+    problem = fault(home, nvcc)
     if isinstance(nvcc, Missing):
         better = home.on_path.removesuffix("/bin/nvcc") if home.on_path else "/usr/local/cuda"
         return fail(
-            f"{setting} has no usable nvcc: {nvcc.reason}",
+            problem.words if problem else nvcc.reason,
             expected=f"{home.home}/bin/nvcc",
             observed="none",
             remedy="Point it at the toolkit, or unset it.",
             command=f"export {home.variable}={quote(better)}",
         )
-    if home.on_path_version and toolkit_release(home.on_path_version) != nvcc.release:
-        text = f"{setting} is CUDA {nvcc.version}, but nvcc on PATH is CUDA {home.on_path_version}"
-        other = toolkit_release(home.on_path_version)
-        return (fail if other[:1] != nvcc.release[:1] else warn)(
-            text,
+    if problem:
+        return (fail if problem.fatal else warn)(
+            problem.words,
             expected=f"one toolkit ({home.on_path})",
             observed=nvcc.path,
             remedy="Make the variable and PATH name the same toolkit.",
             command=f"export {home.variable}={quote(str(home.on_path).removesuffix('/bin/nvcc'))}",
         )
-    return ok(f"{setting}, CUDA {nvcc.version}")
+    return ok(f"{home.variable}={home.home}, CUDA {nvcc.version}")

@@ -1,7 +1,7 @@
 """Whether a build fits into memory."""
 
 from sparkdoctor.facts import BuildSettings, Cgroup, Memory, gib
-from sparkdoctor.facts.build import COMPILER_BYTES
+from sparkdoctor.facts.build import COMPILER_BYTES, room
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok
 
 
@@ -18,13 +18,12 @@ def build_jobs_unbounded(build: BuildSettings, memory: Memory, cgroup: Cgroup | 
     - ninja -h; torch/utils/cpp_extension.py (MAX_JOBS)
     - Dao-AILab/flash-attention #2079 (3.2 to 5.0 GB for each thread)
     """
-    limited = None if isinstance(cgroup, Missing) else cgroup.free
-    free = memory.allocatable if limited is None else min(memory.allocatable, limited)
+    free = room(memory, cgroup)
     fitting = max(1, int(free // build.bytes_per_job))
     copies = min(build.threads, build.architectures)
     who = f"MAX_JOBS={build.max_jobs}" if build.max_jobs else "MAX_JOBS is not set"
     per_job = f"{copies} × {COMPILER_BYTES / 1e9:g} GB ({build.threads_from}; architectures: {build.architectures})"
-    if build.jobs is not None and build.jobs * build.bytes_per_job <= free:
+    if build.fits(free):
         return ok(
             f"{who}: {build.jobs} jobs of {per_job} fit into {gib(free)}",
             expected=f"<={fitting} jobs",

@@ -3,7 +3,7 @@
 from shlex import quote
 
 from sparkdoctor.facts import Gpu, Triton, target
-from sparkdoctor.facts.triton import code_name
+from sparkdoctor.facts.triton import UNSETTABLE, code_name, misled
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
 from sparkdoctor.profiles import Profile
 
@@ -25,42 +25,33 @@ def triton_ptxas_path_ignored(triton: Triton, gpu: Gpu | Missing, profile: Profi
         return skip("neither the profile nor a GPU says which architecture is wanted")
     if not triton.knobs:
         return ok("none is set")
-    number = wanted.number
-    tool, found = triton.tools[number], triton.assemblers[number]
-    serves = not isinstance(found, Missing) and not found.refusals[code_name(number)]
-    used = "no ptxas that runs" if isinstance(found, Missing) else f"the bundled ptxas {found.version}"
+    tool, found = triton.tools[wanted.number], triton.assemblers[wanted.number]
+    problem = misled(triton, wanted)
+    if problem is None:
+        return ok(f"{tool.knob}={triton.knobs[tool.knob]} is used", observed=triton.knobs[tool.knob])
+    name, words = problem
+    path = triton.knobs[name]
+    serves = not isinstance(found, Missing) and not found.refusals[code_name(wanted.number)]
     level = warn if serves else fail
-    if tool.knob in triton.knobs:
-        path = triton.knobs[tool.knob]
-        if triton.overridden[number] and isinstance(found, Missing):
-            return fail(
-                found.reason,
-                expected="a ptxas that runs",
-                observed=path or "an empty value",
-                remedy="Name a ptxas that exists and may be executed, or unset the variable.",
-                command=f"unset {tool.knob}",
-            )
-        if triton.overridden[number]:
-            return ok(f"{tool.knob}={path} is used", observed=path)
-        return level(
-            f"{tool.knob}={path} does not run; Triton {triton.version} falls back to {used} without a word",
+    if name == tool.knob:
+        stops = triton.overridden[wanted.number]
+        return (fail if stops else level)(
+            words,
             expected="a ptxas that runs",
-            observed=path,
+            observed=path or "an empty value" if stops else path,
             remedy="Name a ptxas that exists and may be executed, or unset the variable.",
-            command=f"unset {tool.knob}",
+            command=f"unset {name}",
         )
-    name, path = next(iter(triton.knobs.items()))
-    settable = tool.knob.replace("_", "").isalnum()
+    settable = tool.knob != UNSETTABLE
     if serves:
         remedy, command = f"Unset {name}: the bundled ptxas serves this GPU.", f"unset {name}"
     elif settable:
         remedy, command = f"Set {tool.knob} instead.", f"export {tool.knob}={quote(path)}"
     else:
         remedy, command = "Upgrade PyTorch and Triton.", None
-    reads = tool.knob if settable else "a variable that no shell can set"
     return level(
-        f"Triton {triton.version} ignores {name} for {wanted}: it reads {reads}, and so takes {used}",
-        expected=reads,
+        words,
+        expected=tool.knob if settable else "a variable that no shell can set",
         observed=name,
         remedy=remedy,
         command=command,

@@ -20,26 +20,30 @@ def complete_ids(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     return [name for name in Registry.load().checks if name.startswith(incomplete)]
 
 
+_PROFILE = click.option("--profile", default=profiles.DEFAULT, metavar="NAME|FILE", show_default=True, help="What is demanded.")
+_PYTHON = click.option("--python", metavar="PATH", help="The Python whose packages are examined.")
+_DEEP = click.option("--deep", is_flag=True, help="Also do real work in that Python: import, compile, launch, compare.")
+
+
+def _timeout(default: str) -> Callable[[Callable[..., Any]], Any]:
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(0, 86400, min_open=True),
+        metavar="SECONDS",
+        help=f"Time for everything.  [default: {default}]",
+    )
+
+
 def examination(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that examine a machine."""
-    options = (
-        click.option("--profile", default=profiles.DEFAULT, metavar="NAME|FILE", show_default=True, help="What is demanded."),
-        click.option("--python", metavar="PATH", help="The Python whose packages are examined."),
-        click.option(
-            "--deep",
-            is_flag=True,
-            help="Also do real work in that Python: import, compile, launch, compare.",
-        ),
-        click.option(
-            "--timeout",
-            type=click.FloatRange(0, 86400, min_open=True),
-            metavar="SECONDS",
-            help=f"Time for everything.  [default: {QUICK_SECONDS:g}; deep: {DEEP_SECONDS:g}]",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    timed: Callable[..., Any] = _timeout(f"{QUICK_SECONDS:g}; deep: {DEEP_SECONDS:g}")(command)
+    return _PROFILE(_PYTHON(_DEEP(timed)))
+
+
+def quick(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that look, and do no deep work."""
+    timed: Callable[..., Any] = _timeout(f"{QUICK_SECONDS:g}")(command)
+    return _PROFILE(_PYTHON(timed))
 
 
 def load_profile(name: str) -> profiles.Profile:

@@ -12,7 +12,9 @@ from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
+from sparkdoctor.facts.environment import EnvironmentFile
 from sparkdoctor.facts.evoformer import EvoformerPlace
+from sparkdoctor.facts.exports import Exports
 from sparkdoctor.facts.extensions import Extensions
 from sparkdoctor.facts.gpu import Gpu, target
 from sparkdoctor.facts.identity import Identity
@@ -48,7 +50,9 @@ __all__ = [
     "Devices",
     "Disks",
     "Driver",
+    "EnvironmentFile",
     "EvoformerPlace",
+    "Exports",
     "ExtensionBuild",
     "Extensions",
     "Gpu",

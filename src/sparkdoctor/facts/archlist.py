@@ -1,9 +1,10 @@
 """TORCH_CUDA_ARCH_LIST, read as torch.utils.cpp_extension would read it."""
 
 import re
-from typing import Self
+from typing import NamedTuple, Self
 
-from sparkdoctor.architecture import Architecture, Capability
+from sparkdoctor.architecture import Architecture, Capability, native
+from sparkdoctor.facts.python import Distribution
 from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
@@ -57,15 +58,7 @@ class ArchList(Fact):
         text = machine.env(VARIABLE)
         if not text or text == "native":
             return Missing(f"{VARIABLE} is not set")
-        torch = machine.get(Torch)
-        source = ""
-        if not isinstance(torch, Missing):
-            # Only the two statements that count, not the file: they go onto tapes.
-            for needle in ("supported_arches = [", "named_arches = "):
-                found = machine.records(f"{torch.root}/utils/cpp_extension.py", needle, "\n\n")
-                source += "" if isinstance(found, Missing) else "\n\n".join((*found, ""))
-        supported, families = tables(source)
-        return cls.parse(text, supported, families)
+        return cls.parse(text, *known(machine))
 
     @classmethod
     def parse(cls, text: str, supported: frozenset[str] = _SUPPORTED, families: dict[str, str] | None = None) -> Self:
@@ -87,6 +80,47 @@ class ArchList(Fact):
             if entry != number:
                 codes.append(Architecture(capability, ptx=True, suffix=match[3]))
         return cls(text, entries, tuple(codes), tuple(refused))
+
+
+class Fault(NamedTuple):
+    """What is wrong with a list, as words to follow it; `fatal` where a build stops, or makes code that runs nowhere here."""
+
+    words: str
+    fatal: bool
+
+
+def fault(arches: ArchList, wanted: Capability | None, deepspeed: Distribution | None) -> Fault | None:
+    """What is wrong with a list for this GPU and DeepSpeed."""
+    if arches.refused:
+        return Fault(f": PyTorch does not know {', '.join(repr(entry) for entry in arches.refused)}", fatal=True)
+    specific = [entry for entry in arches.entries if entry.removesuffix("+PTX").endswith("a")]
+    if specific and deepspeed and deepspeed.release[:2] >= (0, 19):
+        return Fault(f": DeepSpeed {deepspeed.version} cannot read {specific[0]!r}", fatal=True)
+    if wanted is None:
+        return None
+    useful = tuple(code for code in arches.codes if code.runs_on(wanted))
+    if not useful:
+        return Fault(f" makes no code that runs on {wanted}", fatal=True)
+    if not native(useful, wanted):
+        return Fault(f" makes only PTX for {wanted}, which the driver compiles anew at first use", fatal=False)
+    useless = sorted({code.capability for code in arches.codes if not code.ptx and code not in useful})
+    if useless:
+        shown = ", ".join(str(capability) for capability in useless)
+        words = f": code for {shown} never runs on {wanted}; it multiplies the time and memory of every build"
+        return Fault(words, fatal=False)
+    return None
+
+
+def known(machine: Machine) -> tuple[frozenset[str], dict[str, str]]:
+    """The architectures and family names that the installed PyTorch knows."""
+    torch = machine.get(Torch)
+    source = ""
+    if not isinstance(torch, Missing):
+        # Only the two statements that count, not the file: they go onto tapes.
+        for needle in ("supported_arches = [", "named_arches = "):
+            found = machine.records(f"{torch.root}/utils/cpp_extension.py", needle, "\n\n")
+            source += "" if isinstance(found, Missing) else "\n\n".join((*found, ""))
+    return tables(source)
 
 
 def tables(source: str) -> tuple[frozenset[str], dict[str, str]]:

@@ -4,6 +4,8 @@ import re
 from typing import Self
 
 from sparkdoctor.facts.archlist import ArchList
+from sparkdoctor.facts.cgroup import Cgroup
+from sparkdoctor.facts.memory import Memory
 from sparkdoctor.facts.python import Python
 from sparkdoctor.facts.system import System
 from sparkdoctor.machine import Fact, Machine
@@ -27,6 +29,10 @@ class BuildSettings(Fact):
         """Peak memory of one job."""
         return min(self.threads, self.architectures) * COMPILER_BYTES
 
+    def fits(self, free: int) -> bool:
+        """Whether all jobs at once fit into this many bytes."""
+        return self.jobs is not None and self.jobs * self.bytes_per_job <= free
+
     @classmethod
     def probe(cls, machine: Machine) -> Self:
         """Read MAX_JOBS, the thread variables and TORCH_CUDA_ARCH_LIST."""
@@ -39,6 +45,12 @@ class BuildSettings(Fact):
         listed = machine.get(ArchList)
         codes = () if isinstance(listed, Missing) else {code.capability for code in listed.codes}
         return cls(max_jobs, ninja_jobs(max_jobs, system.usable_cpus), threads, threads_from, max(1, len(codes)))
+
+
+def room(memory: Memory, cgroup: Cgroup | Missing) -> int:
+    """Bytes that a build can get."""
+    limited = None if isinstance(cgroup, Missing) else cgroup.free
+    return memory.allocatable if limited is None else min(memory.allocatable, limited)
 
 
 def ninja_jobs(max_jobs: str | None, cpus: int) -> int | None:

@@ -34,19 +34,23 @@ class Cutlass(Fact):
         python, deepspeed = machine.need(Python), machine.need(Deepspeed)
         if unused := evoformer_unused(python):
             return Missing(unused)
-        search = _Search(machine, python, deepspeed)
+        return cls.judged(machine, python, deepspeed, deepspeed.settings.get(VARIABLE))
+
+    @classmethod
+    def judged(cls, machine: Machine, python: Python, deepspeed: Deepspeed, setting: str | None) -> Self:
+        """What DeepSpeed would make of it with this value of CUTLASS_PATH."""
+        search = _Search(machine, python, deepspeed, setting)
         release = deepspeed.release or DETECTED_SINCE
         judge = search.detected if release >= DETECTED_SINCE else search.named if release >= VALUES_SINCE else search.required
         headers, refusal = judge()
-        return cls(headers, refusal, search.setting)
+        return cls(headers, refusal, setting)
 
 
 class _Search:
     """The three ways in which DeepSpeed has looked; each answers (headers, refusal)."""
 
-    def __init__(self, machine: Machine, python: Python, deepspeed: Deepspeed) -> None:
-        self.machine, self.python, self.deepspeed = machine, python, deepspeed
-        self.setting = deepspeed.settings.get(VARIABLE)
+    def __init__(self, machine: Machine, python: Python, deepspeed: Deepspeed, setting: str | None) -> None:
+        self.machine, self.python, self.deepspeed, self.setting = machine, python, deepspeed, setting
         self.package: Distribution | None = python.distribution("nvidia-cutlass")
         self.site = dirname(self.package.path) if self.package else None
 

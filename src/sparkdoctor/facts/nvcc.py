@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from posixpath import dirname
 from types import MappingProxyType
-from typing import Self
+from typing import NamedTuple, Self
 
 from sparkdoctor.facts import ptxas
 from sparkdoctor.facts.gpu import targets
@@ -68,10 +68,13 @@ class Nvcc(Fact):
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
-        """Ask for its version and, by a dry run on one line of CUDA, for the target architectures."""
+        """Ask the one that builds call."""
         path = called(machine)
-        if isinstance(path, Missing):
-            return path
+        return path if isinstance(path, Missing) else cls.ask(machine, path)
+
+    @classmethod
+    def ask(cls, machine: Machine, path: str) -> Self | Missing:
+        """Ask an nvcc for its version and, by a dry run on one line of CUDA, for the target architectures."""
         refusals: dict[int, str] = {}
         plan = ""
         for capability in targets(machine):
@@ -91,6 +94,27 @@ class Nvcc(Fact):
                 why = f": {said.last_words}" if said.last_words else ""
                 return Broken(f"{path} {said.ended} and names no version{why}")
         return cls(path, version, refusals, _lacks(machine, plan))
+
+
+class Fault(NamedTuple):
+    """What is wrong with a CUDA_HOME that is set; `fatal` where no build works, or none that fits."""
+
+    words: str
+    fatal: bool
+
+
+def fault(home: CudaHome, nvcc: Nvcc | Missing) -> Fault | None:
+    """What is wrong with the CUDA_HOME or CUDA_PATH that is set, if one is."""
+    if home.variable is None:
+        return None
+    setting = f"{home.variable}={home.home}"
+    if isinstance(nvcc, Missing):
+        return Fault(f"{setting} has no usable nvcc: {nvcc.reason}", fatal=True)
+    if home.on_path_version and ptxas.toolkit_release(home.on_path_version) != nvcc.release:
+        other = ptxas.toolkit_release(home.on_path_version)
+        words = f"{setting} is CUDA {nvcc.version}, but nvcc on PATH is CUDA {home.on_path_version}"
+        return Fault(words, fatal=other[:1] != nvcc.release[:1])
+    return None
 
 
 def called(machine: Machine) -> str | Missing:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from posixpath import dirname
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from sparkdoctor.architecture import Capability
 from sparkdoctor.facts import ptxas
 from sparkdoctor.facts.elf import HEAD, machine_of
 from sparkdoctor.facts.gpu import targets
@@ -80,6 +81,36 @@ class Triton(Fact):
         """Whether it is what a requirement asks for. A nightly names the local part too (pytorch-triton==3.5.0+gitbfeb0668)."""
         spellings = (self.version, self.version.partition("+")[0])
         return any(wanted.specifier.contains(version, prereleases=True) for version in spellings)
+
+
+def unfit(version: str, found: ptxas.Ptxas | Missing, number: int) -> str:
+    """Why a Triton of this version can make nothing of this ptxas for an architecture; empty where it can.
+
+    Triton takes one of CUDA 13 from 3.5 on. Source: ptx_get_version in its compiler.py.
+    """
+    if isinstance(found, Missing):
+        return found.reason
+    if found.refusals[code_name(number)]:
+        return f"ptxas {found.version} cannot assemble {code_name(number)}"
+    if found.release[0] >= 13 and (0,) < release_of(version)[:2] < (3, 5):  # noqa: PLR2004
+        return f"Triton {version} refuses ptxas {found.version}: it knows CUDA up to 12 only"
+    return ""
+
+
+def misled(triton: Triton, wanted: Capability) -> tuple[str, str] | None:
+    """A ptxas variable that is set, and the words on why Triton does not take it; None where it does, or none is set."""
+    if not triton.knobs or wanted.number not in triton.tools:
+        return None
+    tool, found = triton.tools[wanted.number], triton.assemblers[wanted.number]
+    used = "no ptxas that runs" if isinstance(found, Missing) else f"the bundled ptxas {found.version}"
+    if tool.knob in triton.knobs:
+        path = triton.knobs[tool.knob]
+        if triton.overridden[wanted.number]:
+            return (tool.knob, found.reason) if isinstance(found, Missing) else None
+        return tool.knob, f"{tool.knob}={path} does not run; Triton {triton.version} falls back to {used} without a word"
+    name = next(iter(triton.knobs))
+    reads = tool.knob if tool.knob != UNSETTABLE else "a variable that no shell can set"
+    return name, f"Triton {triton.version} ignores {name} for {wanted}: it reads {reads}, and so takes {used}"
 
 
 def triton_wanted(torch: Torch, python: Python, system: System) -> "Requirement | Missing":

@@ -1,0 +1,53 @@
+"""The variables that are worth exporting on this machine, each with its value and the reason."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple, Self
+
+from sparkdoctor.machine import Fact, Machine
+
+NAMES = (
+    "CUDA_HOME",
+    "TORCH_CUDA_ARCH_LIST",
+    "DS_NVCC_THREADS",
+    "NVCC_THREADS",
+    "MAX_JOBS",
+    "NVCC_APPEND_FLAGS",
+    "TRITON_PTXAS_PATH",
+    "TRITON_PTXAS_BLACKWELL_PATH",
+    "CUTLASS_PATH",
+)
+"""In the order in which they are chosen: later ones rest on earlier ones."""
+
+
+class Wrong(NamedTuple):
+    """A value that the user has set and that is wrong: why, and in which file (None: in this environment)."""
+
+    value: str
+    why: str
+    file: str | None
+
+    def __str__(self) -> str:
+        return f"{self.why} (you have set that in {self.file or 'this environment'})"
+
+
+class Exports(Fact):
+    """What to export.
+
+    `wanted` maps names to (value, reason). `kept` are the values that the user has set, in this process or by a line of their
+    own in the file, and that are right for all that is known; `wrong` those that are not: neither is ever overridden.
+    `obsolete` are our lines in the file that are right no more, `present` the process's own values of the names in NAMES.
+    """
+
+    wanted: Mapping[str, tuple[str, str]]
+    kept: Mapping[str, str] = MappingProxyType({})
+    wrong: Mapping[str, Wrong] = MappingProxyType({})
+    obsolete: frozenset[str] = frozenset()
+    present: Mapping[str, str] = MappingProxyType({})
+
+    @classmethod
+    def probe(cls, machine: Machine) -> Self:
+        """Read what the values rest on, and ask compilers and assemblers whether they would do."""
+        from sparkdoctor.facts import choices, survey  # noqa: PLC0415 (only where somebody asks)
+
+        return cls(**vars(choices.chosen(survey.seen(machine))))
