@@ -10,6 +10,7 @@ from sparkdoctor.facts.container import Container
 from sparkdoctor.facts.cutlass import Cutlass
 from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
+from sparkdoctor.facts.deepspeed_source import DeepspeedSource
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
 from sparkdoctor.facts.extensions import Extensions
@@ -40,6 +41,7 @@ __all__ = [
     "Cutlass",
     "Deepspeed",
     "DeepspeedBuilder",
+    "DeepspeedSource",
     "Devices",
     "Disks",
     "Driver",
