@@ -8,11 +8,13 @@ from sparkdoctor.facts.cgroup import Cgroup
 from sparkdoctor.facts.compilers import Compilers
 from sparkdoctor.facts.container import Container
 from sparkdoctor.facts.cutlass import Cutlass
+from sparkdoctor.facts.cutlass_trees import CutlassTrees
 from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
 from sparkdoctor.facts.deepspeed_source import DeepspeedSource
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
+from sparkdoctor.facts.environment import EnvironmentFile
 from sparkdoctor.facts.extensions import Extensions
 from sparkdoctor.facts.gpu import Gpu, target
 from sparkdoctor.facts.identity import Identity
@@ -39,12 +41,14 @@ __all__ = [
     "Container",
     "CudaHome",
     "Cutlass",
+    "CutlassTrees",
     "Deepspeed",
     "DeepspeedBuilder",
     "DeepspeedSource",
     "Devices",
     "Disks",
     "Driver",
+    "EnvironmentFile",
     "ExtensionBuild",
     "Extensions",
     "Gpu",
