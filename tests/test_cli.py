@@ -17,7 +17,7 @@ from sparkdoctor.registry import Registry
 
 COMMAND = (str(Path(sys.executable).with_name("sparkdoctor")),)
 IDS = sorted(Registry.load().checks)
-COMMANDS = ("check", "list", "explain", "record")
+COMMANDS = ("check", "fix", "undo", "list", "explain", "record")
 STATUSES = ("ok", "warning", "failed", "skipped", "crashed")
 Ended = subprocess.CompletedProcess[str]
 
@@ -444,10 +444,10 @@ def test_every_check_can_be_explained(env: dict[str, str]) -> None:
     for name in (IDS[0], IDS[len(IDS) // 2], IDS[-1]):
         ended = run(env, "explain", name)
         assert (ended.returncode, ended.stderr) == (0, "")
-        assert ended.stdout == explain(registry.checks[name], "sparkdoctor")
+        assert ended.stdout == explain(registry.checks[name], registry)
     for name in IDS:
         check = registry.checks[name]
-        text = explain(check, "sparkdoctor")
+        text = explain(check, registry)
         assert text.startswith(f"{name}: {check.title}.\n")
         assert len(check.title) > 10
         assert len(check.why.split()) > 8, name

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sparkdoctor import __version__
-from sparkdoctor.check import Check, Need
+from sparkdoctor.check import Check, Described, Need
 from sparkdoctor.facts import header
+from sparkdoctor.fix import Fix
 from sparkdoctor.machine import Fact, Machine, Untaped
 from sparkdoctor.model import Broken, Missing, Remedy, Report, Result, Status, Verdict, words
 from sparkdoctor.registry import Registry
@@ -17,6 +18,8 @@ LAYERS = ("machine", "gpu", "cuda", "torch", "triton", "deepspeed", "cache", "me
 """The order of a report; layers of other plugins follow, by name."""
 HEADER = header.NEEDS
 """The facts of a report's head: always needed, so that a command can start them before it has loaded any plugin."""
+ILL = (Status.FAILED, Status.WARNING, Status.CRASHED)
+"""How checks end that there may be a fix for."""
 _LAST_MOMENT = 0.3
 """Seconds that checks get to judge what was read when all time went into reading."""
 _MOMENT = 0.05
@@ -56,8 +59,8 @@ def know(registry: Registry, names: Iterable[str]) -> None:
             raise UnknownIdError(f"no check {name!r}" + (f"; did you mean {near[0]}?" if near else "; see sparkdoctor list"))
 
 
-def facts_of(checks: Iterable[Check]) -> list[type[Fact]]:
-    """The facts that checks need, each once."""
+def facts_of(checks: Iterable[Described]) -> list[type[Fact]]:
+    """The facts that checks or fixes need, each once."""
     return list(dict.fromkeys(need.fact for check in checks for need in check.needs if need.fact))
 
 
@@ -73,7 +76,8 @@ def diagnose(machine: Machine, registry: Registry, checks: Sequence[Check]) -> R
     """
     checks = [check for check in checks if machine.deep or not check.deep]
     machine.start([*HEADER, *facts_of(checks)])
-    results = [*registry.problems, *_judge_all(machine, checks)]
+    judged = [_with_fixes(result, registry) for result in _judge_all(machine, checks)]
+    results = [*registry.problems, *judged]
     results.sort(key=lambda result: rank(result.layer))
     python, described = header.describe(machine)
     return Report(
@@ -123,20 +127,28 @@ def _result(check: Check, verdict: Verdict, seconds: float) -> Result:
     return Result(check.id, check.layer, check.title, verdict, (), round(seconds, 6))
 
 
+def fixes_for(registry: Registry, name: str) -> list[Fix]:
+    """The fixes that cure a check, by name."""
+    return sorted((fix for fix in registry.fixes.values() if name in fix.cures), key=lambda fix: fix.id)
+
+
+def _with_fixes(result: Result, registry: Registry) -> Result:
+    """What is ill, with the fixes for it."""
+    if result.status not in ILL:
+        return result
+    return result._replace(fixes=tuple(fix.id for fix in fixes_for(registry, result.id)))
+
+
 def examine(machine: Machine, check: Check) -> Verdict:
     """One check's verdict, at the severity that the profile gives it."""
     level = machine.profile.severity.get(check.id)
     if level == "off":
         return Verdict(Status.SKIPPED, f"switched off by the profile {machine.profile.name}")
-    given: dict[str, Any] = {}
-    for need in check.needs:
-        value = _given(machine, need)
-        if isinstance(value, Missing) and not _judged(need, value):
-            status = Status.CRASHED if isinstance(value, Broken) else Status.SKIPPED
-            return Verdict(status, value.reason)
-        given[need.name] = value
+    facts = given(machine, check.needs)
+    if isinstance(facts, Missing):
+        return Verdict(Status.CRASHED if isinstance(facts, Broken) else Status.SKIPPED, facts.reason)
     try:
-        verdict = check.function(**given)
+        verdict = check.function(**facts)
     except BaseException as error:  # noqa: BLE001 (a stranger's check may raise anything, SystemExit too)
         return Verdict(Status.CRASHED, f"the check broke: {words(error)}")
     if not isinstance(verdict, Verdict):
@@ -165,5 +177,12 @@ def _judged(need: Need, missing: Missing) -> bool:
     return need.judges_absence and (not isinstance(missing, Untaped) or (need.fact is not None and need.fact.deep))
 
 
-def _given(machine: Machine, need: Need) -> Any:
-    return machine.profile if need.fact is None else machine.get(need.fact)
+def given(machine: Machine, needs: Sequence[Need]) -> dict[str, Any] | Missing:
+    """The values of what a signature asks for, or the first that is missing and not judged by it."""
+    found: dict[str, Any] = {}
+    for need in needs:
+        value = machine.profile if need.fact is None else machine.get(need.fact)
+        if isinstance(value, Missing) and not _judged(need, value):
+            return value
+        found[need.name] = value
+    return found

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from sparkdoctor import process, reading
@@ -50,12 +50,21 @@ def missing(error: OSError, what: str) -> Missing:
 class LocalHost:
     """The machine and process we run in. Reads only; never a shell, never the network."""
 
-    def __init__(self, patient_python: str | None = None, watch: Watch | None = None) -> None:
-        """`patient_python` is what the user asked for with `--python`; `watch` is told of each step of deep work."""
+    def __init__(
+        self,
+        patient_python: str | None = None,
+        watch: Watch | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`patient_python` is what the user asked for with `--python`; `watch` is told of each step of deep work.
+
+        `environment` takes the place of our own where another is to be examined.
+        """
         self._patient_python = patient_python
         self._watch = watch
+        self._environment = os.environ if environment is None else environment
         self._kinds: dict[str, Callable[..., Any]] = {
-            "env": os.environ.get,
+            "env": self._environment.get,
             "read": reading.read,
             "entries": reading.entries,
             "stat": reading.status,
@@ -67,7 +76,7 @@ class LocalHost:
             "gpu_code": reading.gpu_code,
             "holders": reading.holders,
             "members": reading.members,
-            "which": shutil.which,
+            "which": self._which,
             "limits": reading.limits,
             "self": self._self,
         }
@@ -78,14 +87,14 @@ class LocalHost:
         try:
             match kind:
                 case "run":
-                    return _run(*args, timeout=timeout)
+                    return self._run(*args, timeout=timeout)
                 case "script":
                     python, name, *rest = args
-                    return _run([python, "-S", "-B", os.path.join(PATIENT, f"{name}.py"), *rest], {}, timeout=timeout)
+                    return self._run([python, "-S", "-B", os.path.join(PATIENT, f"{name}.py"), *rest], {}, timeout=timeout)
                 case "work":
                     return self._work(*args, timeout=timeout)
                 case "nvml":
-                    return _nvml(timeout)
+                    return self._nvml(timeout)
                 case _:
                     return self._kinds[kind](*args)
         except OSError as error:
@@ -95,29 +104,13 @@ class LocalHost:
 
     def _work(self, python: str, name: str, *args: str, timeout: float) -> dict[str, Any]:
         """Start one of our scripts as the user's own programs are started, with caches and temporary files of its own."""
-        heard = bytearray()
-        branches = {name}
-
-        def hear(chunk: bytes) -> None:
-            heard.extend(chunk)
-            *lines, rest = heard.split(b"\n")
-            heard[:] = rest
-            for line in lines:
-                if self._watch and (step := _STEP.match(line)):
-                    branches.add(branch := f"{name}.{step[2].decode()}" if step[2] else name)
-                    self._watch(branch, step[1].decode())
-
         with scratch(roomy=True) as place:
             caches = {variable: f"{place}/{variable}" for variable in _CACHES}
-            env = {**os.environ, "LC_ALL": "C.UTF-8", **caches, "TMPDIR": place, "SPARKDOCTOR_PYNVML": _pynvml() or ""}
-            try:
-                alone = ("-I", "-S") if name in _ALONE else ()
-                argv = [python, *alone, "-B", os.path.join(PATIENT, f"{name}.py"), *args]
+            env = {**self._environment, "LC_ALL": "C.UTF-8", **caches, "TMPDIR": place, "SPARKDOCTOR_PYNVML": _pynvml() or ""}
+            alone = ("-I", "-S") if name in _ALONE else ()
+            argv = [python, *alone, "-B", os.path.join(PATIENT, f"{name}.py"), *args]
+            with hearing(name, self._watch) as hear:
                 worked = process.work(argv, timeout=timeout, env=env, hear=hear)
-            finally:
-                if self._watch:
-                    for branch in branches:
-                        self._watch(branch, None)
         return {**worked._asdict(), "left": list(worked.left)}
 
     def _self(self) -> dict[str, Any]:
@@ -141,41 +134,76 @@ class LocalHost:
             "patient_python": self._patient_python,
         }
 
+    def _which(self, name: str) -> str | None:
+        return shutil.which(name, path=self._environment.get("PATH"))
+
+    def _run(self, argv: list[str], options: dict[str, Any], *, timeout: float) -> dict[str, Any]:
+        """Run a command. Options: `input` (text that stands at `{input}` in argv), `scratch` (a TMPDIR of its own).
+
+        `mirror` is a directory of a build: a stand-in for it, in which ninja may write, stands at `{mirror}`.
+
+        `{input}` and `{output}` are files in memory: a compiler can be asked without writing to any disk.
+        """
+        env = {**self._environment, "LC_ALL": "C"}
+        with contextlib.ExitStack() as stack:
+            places: dict[str, str] = {}
+            descriptors: list[int] = []
+            for name in ("input", "output"):
+                if any(f"{{{name}}}" in argument for argument in argv):
+                    descriptor = os.memfd_create(f"sparkdoctor-{name}")
+                    stack.callback(os.close, descriptor)
+                    descriptors.append(descriptor)
+                    places[name] = f"/proc/self/fd/{descriptor}"
+            if "input" in places:
+                os.write(descriptors[0], options["input"].encode())
+            if options.get("scratch"):
+                env["TMPDIR"] = stack.enter_context(scratch())
+            if "mirror" in options:
+                places["mirror"] = stack.enter_context(scratch())
+                mirror(options["mirror"], places["mirror"])
+            filled = [
+                re.sub(r"\{(input|output|mirror)\}", lambda match: places.get(match[1], match[0]), argument) for argument in argv
+            ]
+            ran = process.run(filled, timeout=timeout, env=env, pass_fds=descriptors)
+        return {"code": ran.code, "stdout": ran.stdout, "stderr": ran.stderr}
+
+    def _nvml(self, timeout: float) -> dict[str, Any]:
+        """Ask NVML through pynvml in a child, where its crash or hang cannot reach us."""
+        place = _pynvml()
+        if place is None:
+            raise OSError(errno.ENOENT, "pynvml is not installed")
+        # -I -S: nothing of the user's and no site-packages but the directory of pynvml itself.
+        return self._run([sys.executable, "-I", "-S", "-B", os.path.join(PATIENT, "nvml.py"), place], {}, timeout=timeout)
+
+
+@contextlib.contextmanager
+def hearing(name: str, watch: Watch | None) -> Iterator[Callable[[bytes], None] | None]:
+    """Who listens to the report of a worker and tells `watch` of its steps, also that it is over; nobody for nobody."""
+    if watch is None:
+        yield None
+        return
+    heard = bytearray()
+    branches = {name}
+
+    def hear(chunk: bytes) -> None:
+        heard.extend(chunk)
+        *lines, rest = heard.split(b"\n")
+        heard[:] = rest
+        for line in lines:
+            if step := _STEP.match(line):
+                branches.add(branch := f"{name}.{step[2].decode()}" if step[2] else name)
+                watch(branch, step[1].decode())
+
+    try:
+        yield hear
+    finally:
+        for branch in branches:
+            watch(branch, None)
+
 
 def _subject(question: Question) -> str:
     first = question.args[0] if question.args else question.kind
     return str(first[0] if isinstance(first, list | tuple) else first)
-
-
-def _run(argv: list[str], options: dict[str, Any], *, timeout: float) -> dict[str, Any]:
-    """Run a command. Options: `input` (text that stands at `{input}` in argv), `scratch` (a TMPDIR of its own).
-
-    `mirror` is a directory of a build: a stand-in for it, in which ninja may write, stands at `{mirror}`.
-
-    `{input}` and `{output}` are files in memory: a compiler can be asked without writing to any disk.
-    """
-    env = {**os.environ, "LC_ALL": "C"}
-    with contextlib.ExitStack() as stack:
-        places: dict[str, str] = {}
-        descriptors: list[int] = []
-        for name in ("input", "output"):
-            if any(f"{{{name}}}" in argument for argument in argv):
-                descriptor = os.memfd_create(f"sparkdoctor-{name}")
-                stack.callback(os.close, descriptor)
-                descriptors.append(descriptor)
-                places[name] = f"/proc/self/fd/{descriptor}"
-        if "input" in places:
-            os.write(descriptors[0], options["input"].encode())
-        if options.get("scratch"):
-            env["TMPDIR"] = stack.enter_context(scratch())
-        if "mirror" in options:
-            places["mirror"] = stack.enter_context(scratch())
-            mirror(options["mirror"], places["mirror"])
-        filled = [
-            re.sub(r"\{(input|output|mirror)\}", lambda match: places.get(match[1], match[0]), argument) for argument in argv
-        ]
-        ran = process.run(filled, timeout=timeout, env=env, pass_fds=descriptors)
-    return {"code": ran.code, "stdout": ran.stdout, "stderr": ran.stderr}
 
 
 _STEP = re.compile(rb'\{"step": "([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"(?:, "at": [\d.]{1,20}, "in": "(\w{1,40})")?')
@@ -184,15 +212,6 @@ _ALONE = ("toolkit",)
 """Scripts that need no package of the interpreter that runs them: what that loads at its start is not examined."""
 _CACHES = ("TRITON_CACHE_DIR", "TORCH_EXTENSIONS_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH")
 """Where the patient's packages keep what they compile: never the user's own while we look."""
-
-
-def _nvml(timeout: float) -> dict[str, Any]:
-    """Ask NVML through pynvml in a child, where its crash or hang cannot reach us."""
-    place = _pynvml()
-    if place is None:
-        raise OSError(errno.ENOENT, "pynvml is not installed")
-    # -I -S: nothing of the user's and no site-packages but the directory of pynvml itself.
-    return _run([sys.executable, "-I", "-S", "-B", os.path.join(PATIENT, "nvml.py"), place], {}, timeout=timeout)
 
 
 def _pynvml() -> str | None:

@@ -83,13 +83,15 @@ class Plan(NamedTuple):
     """What to do, in order.
 
     `notes` are what else a user should know before saying yes. `environment` is what a file that it writes sets (None: unsets)
-    for the programs that read it: the cure is looked for with these variables.
+    for the programs that read it: the cure is looked for with these variables. `cures` narrows what the fix promises to what
+    this plan will cure; empty where that is all of it that was ill.
     """
 
     summary: str
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     environment: tuple[tuple[str, str | None], ...] = ()
+    cures: tuple[str, ...] = ()
 
 
 class Refused(NamedTuple):

@@ -101,11 +101,25 @@ def run(
     return Ran(code, stdout, stderr)
 
 
-def work(argv: Sequence[str], *, timeout: float, env: Mapping[str, str], hear: Callable[[bytes], None]) -> Worked:
-    """Run a script that does what may crash, hang, print without end or leave processes behind.
+def mark() -> str:
+    """A mark for a worker and all that it starts."""
+    return f"{os.getpid()}-{os.urandom(8).hex()}"
 
-    It reports on a pipe of its own (the descriptor in $SPARKDOCTOR_SAY), which nothing that it loads can close or fill by
-    accident; `hear` gets what comes as it comes. Shortly before its time is over it is asked by SIGUSR1 where it stands, then
+
+def work(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    env: Mapping[str, str],
+    hear: Callable[[bytes], None] | None = None,
+    token: str | None = None,
+    tend: Callable[[int], None] | None = None,
+) -> Worked:
+    """Run what may crash, hang, print without end or leave processes behind.
+
+    A script of ours reports on a pipe of its own (the descriptor in $SPARKDOCTOR_SAY), which nothing that it loads can close or
+    fill by accident; `hear` gets what comes as it comes. `token` is its mark, `tend` is called about twice a second with its
+    process number, and what it raises ends the work. Shortly before its time is over it is asked by SIGUSR1 where it stands, then
     killed, with all processes that carry its mark, also those that left its group. Should we be killed ourselves, the
     kernel kills its group.
 
@@ -113,7 +127,7 @@ def work(argv: Sequence[str], *, timeout: float, env: Mapping[str, str], hear: C
         OSError: it could not be started.
     """
     began = time.monotonic()
-    token = f"{os.getpid()}-{os.urandom(8).hex()}"
+    token = token or mark()
     left: tuple[str, ...] = ()
     with _pipe() as (report, saying), _pipe() as (death, life):
         _marks.add(token)
@@ -126,7 +140,7 @@ def work(argv: Sequence[str], *, timeout: float, env: Mapping[str, str], hear: C
             _tie(child, death)
             saying.close()
             streams = (report, *_outputs(child))
-            said, code, flooded = _follow(child, streams, began + timeout - min(_LAST_WORDS, timeout / 4), hear)
+            said, code, flooded = _follow(child, streams, began + timeout - min(_LAST_WORDS, timeout / 4), hear, tend)
             if code is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGUSR1)
@@ -145,6 +159,8 @@ def work(argv: Sequence[str], *, timeout: float, env: Mapping[str, str], hear: C
     return Worked(code, words, stdout[-TAIL:], stderr[-TAIL:], flooded, left)
 
 
+_TEND = 0.5
+"""Seconds between two looks after a worker."""
 _LAST_WORDS = 0.3
 """Seconds for a worker that is late to say where it stands."""
 _GRACE = 0.1
@@ -222,9 +238,10 @@ def _follow(
     streams: Sequence[IO[bytes]],
     ends: float,
     hear: Callable[[bytes], None] | None = None,
+    tend: Callable[[int], None] | None = None,
 ) -> tuple[list[bytearray], int | None, bool]:
     """What came from each stream, how the child ended (None: it has not, or not in time), and whether it said too much."""
-    said, finished = _listen(child, streams, ends, hear)
+    said, finished = _listen(child, streams, ends, hear, tend)
     if finished:
         try:
             return said, child.wait(max(0.0, ends - time.monotonic()) + 0.05), False
@@ -237,10 +254,15 @@ def _follow(
 
 
 def _listen(
-    child: "subprocess.Popen[bytes]", streams: Sequence[IO[bytes]], ends: float, hear: Callable[[bytes], None] | None
+    child: "subprocess.Popen[bytes]",
+    streams: Sequence[IO[bytes]],
+    ends: float,
+    hear: Callable[[bytes], None] | None,
+    tend: Callable[[int], None] | None,
 ) -> tuple[list[bytearray], bool]:
     """Collect what `child` says until it has closed its outputs or exited; False where time or space ran out first."""
     said = [bytearray() for _ in streams]
+    tended = 0.0
     with selectors.DefaultSelector() as selector:
         for stream, part in zip(streams, said, strict=True):
             os.set_blocking(stream.fileno(), False)
@@ -250,6 +272,9 @@ def _listen(
             if left <= 0:
                 return said, False
             exited = child.poll() is not None
+            if tend and not exited and time.monotonic() >= tended + _TEND:
+                tend(child.pid)
+                tended = time.monotonic()
             # A grandchild may hold the pipes open after the child is gone: look, but do not wait for it.
             ready = selector.select(0 if exited else min(left, 0.1))
             if exited and not ready:
@@ -316,6 +341,11 @@ def _end_left(token: str | None) -> None:
         if not strays:
             return
         time.sleep(0.01)
+
+
+def end_marked(token: str) -> None:
+    """End what a worker has left running that was ours when we were killed."""
+    _end_left(token)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

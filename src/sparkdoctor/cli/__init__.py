@@ -18,8 +18,10 @@ NO_VERDICT = 3
 """Exit code where nothing was examined or the doctor itself broke."""
 _COMMANDS = {
     "check": "Examine this machine.",
-    "list": "List all checks.",
-    "explain": "Explain one check: what it wants, why, from what source.",
+    "fix": "Mend what the checks find; shown first, checked afterwards.",
+    "undo": "Take a treatment back.",
+    "list": "List all checks and fixes.",
+    "explain": "Explain one check or fix: what it wants, why, from what source.",
     "record": "Write down what this machine says, for a replay elsewhere.",
 }
 

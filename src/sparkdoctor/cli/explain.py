@@ -5,35 +5,53 @@ import textwrap
 import click
 
 from sparkdoctor import doctor
-from sparkdoctor.check import Check
+from sparkdoctor.check import Check, Described
 from sparkdoctor.cli import emit
-from sparkdoctor.cli.options import complete_ids
+from sparkdoctor.fix import Fix
 from sparkdoctor.registry import Registry
 
 
+def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Shell completion: the ids of all checks and fixes."""
+    return [name for name in Registry.load().owners if name.startswith(incomplete)]
+
+
 @click.command("explain", epilog="Example: sparkdoctor explain torch-lacks-kernels")
-@click.argument("id", metavar="ID", shell_complete=complete_ids)
+@click.argument("id", metavar="ID", shell_complete=complete)
 def command(id: str) -> int:  # noqa: A002 (it is the word of the reports)
-    """Explain one check: the norm, why it matters, and on whose word."""
+    """Explain one check or fix: what it is for, why, and on whose word."""
     registry = Registry.load()
-    try:
-        (check,) = doctor.select(registry, (id,))
-    except doctor.UnknownIdError as error:
-        raise click.ClickException(str(error)) from None
-    emit(explain(check, registry.owners[check.id].distribution))
+    found: Described | None = registry.fixes.get(id)
+    if found is None:
+        try:
+            (found,) = doctor.select(registry, (id,))
+        except doctor.UnknownIdError as error:
+            raise click.ClickException(str(error)) from None
+    emit(explain(found, registry))
     return 0
 
 
-def explain(check: Check, owner: str) -> str:
-    """The text about one check, wrapped for 80 columns."""
-    facts = ", ".join(need.fact.__name__ for need in check.needs if need.fact is not None)
-    parts = [f"{check.id}: {check.title}."]
-    parts += [textwrap.fill(" ".join(paragraph.split()), 80) for paragraph in check.why.split("\n\n") if paragraph.strip()]
-    if check.sources:
+def explain(found: Described, registry: Registry) -> str:
+    """The text about one check or fix, wrapped for 80 columns."""
+    parts = [f"{found.id}: {found.title}."]
+    parts += [textwrap.fill(" ".join(paragraph.split()), 80) for paragraph in found.why.split("\n\n") if paragraph.strip()]
+    if found.sources:
         parts.append(
             "Sources:\n"
-            + "\n".join(textwrap.fill(source, 80, initial_indent="  ", subsequent_indent="    ") for source in check.sources)
+            + "\n".join(textwrap.fill(source, 80, initial_indent="  ", subsequent_indent="    ") for source in found.sources)
         )
-    about = f"Layer: {check.layer}. Plugin: {owner}. Facts: {facts or 'none'}. Fixes: none. {check.depth}"
-    parts.append(textwrap.fill(about.strip(), 80))
+    parts.append(textwrap.fill(_about(found, registry), 80))
     return "\n\n".join(parts) + "\n"
+
+
+def _about(found: Described, registry: Registry) -> str:
+    facts = ", ".join(need.fact.__name__ for need in found.needs if need.fact is not None) or "none"
+    plugin = f"Plugin: {registry.owners[found.id].distribution}. Facts: {facts}."
+    match found:
+        case Check():
+            fixes = ", ".join(fix.id for fix in doctor.fixes_for(registry, found.id)) or "none"
+            return f"Layer: {found.layer}. {plugin} Fixes: {fixes}. {found.depth}".strip()
+        case Fix():
+            after = f" Comes after: {', '.join(found.after)}." if found.after else ""
+            return f"A fix. {plugin} Cures: {', '.join(found.cures)}.{after}"
+    return plugin

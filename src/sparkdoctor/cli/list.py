@@ -11,7 +11,7 @@ from sparkdoctor.registry import OURS, Registry
 
 @click.command("list", epilog="Example: sparkdoctor list | grep memory")
 def command() -> int:
-    """List all checks by layer, with the plugin that each comes from."""
+    """List all checks by layer, and all fixes, with the plugin that each comes from."""
     registry = Registry.load()
     lines = []
     for layer, checks in groupby(doctor.select(registry), key=lambda check: check.layer):
@@ -20,6 +20,11 @@ def command() -> int:
             owner = registry.owners[check.id].distribution
             marks = ", ".join(mark for mark in ("deep" if check.deep else "", "" if owner == OURS else owner) if mark)
             lines.append(f"  {check.id:<30} {check.title}" + (f" [{marks}]" if marks else "") + "\n")
+    if registry.fixes:
+        lines.append("fixes\n")
+    for fix in sorted(registry.fixes.values(), key=lambda fix: fix.id):
+        owner = registry.owners[fix.id].distribution
+        lines.append(f"  {fix.id:<30} {fix.title}" + ("" if owner == OURS else f" [{owner}]") + "\n")
     lines += [f"! {problem.verdict.summary}\n" for problem in registry.problems]
     emit("".join(lines))
     return 0

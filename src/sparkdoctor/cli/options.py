@@ -75,9 +75,9 @@ def watching(*, deep: bool) -> AbstractContextManager[Watch | None]:
     if not deep:
         return nullcontext()
     process.adopt()
-    from sparkdoctor.cli.progress import shown  # noqa: PLC0415 (rich's live display, for deep work alone)
+    from sparkdoctor.cli.progress import Progress  # noqa: PLC0415 (rich's live display, for deep work alone)
 
-    return shown()
+    return Progress("deep checks")
 
 
 def seconds(timeout: float | None, *, deep: bool) -> float:

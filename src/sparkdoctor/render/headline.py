@@ -73,6 +73,10 @@ def next_step(report: Report) -> str:
     first = problems[0]
     if first.status is Status.CRASHED:
         return "Some checks could not be made; `sparkdoctor record FILE` makes a tape to send with a bug report."
+    mended = [result for result in problems if result.fixes]
+    if mended:
+        some = "" if len(mended) == len(problems) else f" is for {len(mended)} of these {len(problems)}; it"
+        return f"Next: sparkdoctor fix --all{some} shows what it would do first. Why: sparkdoctor explain {mended[0].id}"
     what = "do" if report.verdict == "failed" else "consider"
     return f"Next: {what} the first remedy above, then check again. Why: sparkdoctor explain {first.id}"
 

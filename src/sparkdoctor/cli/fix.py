@@ -1,0 +1,183 @@
+"""`sparkdoctor fix`."""
+
+import os
+import sys
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+import click
+
+from sparkdoctor import doctor, process, treatment
+from sparkdoctor.cli import Broke, emit, say
+from sparkdoctor.cli.check import exit_code
+from sparkdoctor.cli.options import examination, find_python, know_severities, load_profile, seconds
+from sparkdoctor.cli.progress import Progress
+from sparkdoctor.fix import Fix
+from sparkdoctor.host import LocalHost, Watch
+from sparkdoctor.journal import Busy, Journal, Unsafe
+from sparkdoctor.machine import Machine
+from sparkdoctor.model import Report
+from sparkdoctor.perform import Surroundings
+from sparkdoctor.plan import Plan
+from sparkdoctor.profiles import Profile
+from sparkdoctor.registry import Registry
+from sparkdoctor.render import treatment as pages
+from sparkdoctor.treatment import Outcome
+
+ROUNDS = 3
+"""Times that the machine is looked at again for what a fix has brought to light: a foreign kernel moved aside is a cold one."""
+
+
+def complete_fixes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Shell completion: the ids of all fixes."""
+    return [name for name in Registry.load().fixes if name.startswith(incomplete)]
+
+
+@click.command("fix", epilog="Examples: sparkdoctor fix --all --dry-run | sparkdoctor fix clear-extension-lock --yes")
+@click.argument("ids", nargs=-1, metavar="[FIX]...", shell_complete=complete_fixes)
+@examination
+@click.option("--all", "everything", is_flag=True, help="All fixes for what the checks find.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--format", "form", type=click.Choice(("terminal", "json")), default="terminal", show_default=True, help="How to report."
+)
+def command(  # noqa: PLR0913, PLR0917 (one parameter for each option)
+    ids: tuple[str, ...],
+    everything: bool,
+    dry_run: bool,
+    yes: bool,
+    form: str,
+    profile: str,
+    python: str | None,
+    deep: bool,
+    timeout: float | None,
+) -> int:
+    """Treat what the checks find: each FIX, or --all. Plans are shown first, checked afterwards, and can be undone.
+
+    Asks before it changes anything; without a terminal it changes nothing unless --yes is given. Exit codes as for check,
+    by a fresh look after the fixes.
+    """
+    registry = Registry.load()
+    if bool(ids) is everything:
+        raise click.ClickException("name the fixes, or say --all; sparkdoctor list shows them")
+    fixes = [_known(registry, name) for name in dict.fromkeys(ids)]
+    rules = load_profile(profile)
+    know_severities(registry, rules)
+    process.adopt()
+    desk, journal = _Desk(form, dry_run=dry_run, yes=yes), Journal()
+    with Progress("working") as watch:
+        room = _Room(registry, rules, watch, find_python(python), seconds(timeout, deep=deep), deep=deep)
+        practice = treatment.Doctor(registry, room.look, journal.begin, Surroundings(dict(os.environ), watch))
+        before = room.report(os.environ)
+        if dry_run:
+            practice.treat(fixes or treatment.chosen(registry, before), before, desk.ask, desk.tell)
+            desk.close(practice, before, before)
+            return exit_code(before, "failed")
+        try:
+            with journal.locked():
+                desk.warn_of_interrupted(journal)
+                return _treat(room, desk, practice, before, fixes)
+        except (Busy, Unsafe) as error:
+            raise Broke(str(error)) from None
+
+
+def _treat(room: "_Room", desk: "_Desk", practice: treatment.Doctor, before: Report, fixes: list[Fix]) -> int:
+    """Treat in rounds, until a look finds nothing new that there is a fix for."""
+    seen, everything = before, not fixes
+    try:
+        for _ in range(ROUNDS):
+            tried = {one.fix.id for one in practice.treated}
+            due = [fix for fix in fixes or treatment.chosen(room.registry, seen) if fix.id not in tried]
+            if not practice.treat(due, seen, desk.ask, desk.tell) or not everything:
+                break
+            seen = room.report(practice.environment)
+    except BaseException:
+        if practice.treatment:
+            say(f"interrupted: what was begun is taken back; what was done before: sparkdoctor undo {practice.treatment.id}")
+        raise
+    finally:
+        practice.end()
+    after = room.report(os.environ) if practice.treated else before
+    desk.close(practice, before, after)
+    return exit_code(after, "failed")
+
+
+class _Room:
+    """Where the patient is looked at."""
+
+    def __init__(
+        self, registry: Registry, profile: Profile, watch: Watch | None, python: str | None, time: float, *, deep: bool
+    ) -> None:
+        self.registry = registry
+        self._profile, self._watch, self._python, self._time, self._deep = profile, watch, python, time, deep
+
+    def report(self, environment: Mapping[str, str]) -> Report:
+        machine = Machine(self._host(environment), self._profile, timeout=self._time, deep=self._deep)
+        return doctor.diagnose(machine, self.registry, doctor.select(self.registry))
+
+    def look(self, environment: Mapping[str, str]) -> Machine:
+        """As deep as can be: a cure is believed when it is proven."""
+        return Machine(self._host(environment), self._profile, timeout=seconds(None, deep=True), deep=True)
+
+    def _host(self, environment: Mapping[str, str]) -> LocalHost:
+        return LocalHost(self._python, self._watch, environment)
+
+
+class _Desk:
+    """Where plans are shown, asked for, and results told."""
+
+    def __init__(self, form: str, *, dry_run: bool, yes: bool) -> None:
+        self._terminal, self._dry_run, self._yes = form == "terminal", dry_run, yes
+        self._somebody = self._terminal and sys.stdin.isatty() and sys.stderr.isatty()
+        self._unasked = False
+
+    def warn_of_interrupted(self, journal: Journal) -> None:
+        for one in (found.entry() for found in journal.treatments()):
+            if one.state == "interrupted":
+                say(f"the treatment {one.id} ({', '.join(one.fixes)}) was interrupted: sparkdoctor undo {one.id} takes it back")
+
+    def ask(self, fix: Fix, plan: Plan) -> bool:
+        if self._terminal:
+            emit(pages.planned(fix, plan))
+        if self._dry_run or self._yes:
+            return self._yes and not self._dry_run
+        self._unasked = not self._somebody
+        return self._somebody and click.confirm("Do this?", err=True)
+
+    def tell(self, one: treatment.Treated) -> None:
+        if self._terminal and one.outcome is not Outcome.PLANNED:
+            emit(pages.told(one))
+
+    def close(self, practice: treatment.Doctor, before: Report, after: Report) -> None:
+        undo = practice.treatment.id if practice.treatment else None
+        if not self._terminal:
+            emit(pages.as_json(practice.treated, after, undo))
+            if self._unasked:
+                say("nothing was done: nobody can be asked here; add --yes")
+            return
+        emit(self._words(practice, before, after))
+        if undo:
+            emit(f"To take this back: sparkdoctor undo {undo}\n")
+
+    def _words(self, practice: treatment.Doctor, before: Report, after: Report) -> str:
+        if self._unasked:
+            return "Nothing was done: nobody can be asked here; add --yes.\n"
+        if not practice.treated:
+            return _LEFT if before.verdict != "ok" else "Nothing to fix.\n"
+        if self._dry_run:
+            return "Nothing was done: this was a rehearsal.\n"
+        still = pages.left(after)
+        return f"\nStill to do:\n{still}" if still else "\nHealthy: nothing is left to do.\n"
+
+
+_LEFT = "There is no fix for what was found; sparkdoctor check says what to do.\n"
+
+
+def _known(registry: Registry, name: str) -> Fix:
+    if name in registry.fixes:
+        return registry.fixes[name]
+    cures = [fix.id for fix in registry.fixes.values() if name in fix.cures]
+    near = cures or get_close_matches(name, registry.fixes, 1, 0.5)
+    what = f"{name} is a check" if cures else f"no fix {name!r}"
+    raise click.ClickException(what + (f"; did you mean {' or '.join(near)}?" if near else "; see sparkdoctor list"))

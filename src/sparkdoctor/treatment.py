@@ -1,0 +1,219 @@
+"""Treats a machine: makes plans, performs them, and believes them only when the checks pass on a fresh look."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from sparkdoctor import doctor
+from sparkdoctor.fix import Fix
+from sparkdoctor.journal import Treatment
+from sparkdoctor.machine import Machine
+from sparkdoctor.model import Broken, Missing, Report, Status, words
+from sparkdoctor.perform import Refusal, Surroundings, perform, take_back
+from sparkdoctor.plan import Answer, NotNeeded, Plan, Refused, Run, Step, Work
+from sparkdoctor.registry import Registry
+
+
+class Outcome(StrEnum):
+    """How a fix ended. A plan that was only shown, or not agreed to, is `planned`."""
+
+    CURED = "cured"
+    NOT_CURED = "not cured"
+    FAILED = "failed"
+    REFUSED = "refused"
+    NOT_NEEDED = "not needed"
+    PLANNED = "planned"
+
+
+class Treated(NamedTuple):
+    """What became of one fix.
+
+    `reason` in the user's words, `command` what there is left to do; `checks` are those that it is to cure, with how each ended
+    on the fresh look. `environment` is what it has set for programs that read the file which it wrote.
+    """
+
+    fix: Fix
+    outcome: Outcome
+    reason: str
+    plan: Plan | None = None
+    checks: tuple[tuple[str, Status], ...] = ()
+    command: str | None = None
+
+
+def chosen(registry: Registry, report: Report) -> list[Fix]:
+    """The fixes for what a report found."""
+    ill = {result.id for result in report.results if result.status in doctor.ILL}
+    return [fix for fix in registry.fixes.values() if ill & set(fix.cures)]
+
+
+def ordered(fixes: Iterable[Fix]) -> list[Fix]:
+    """Each after those that it comes after; else by name."""
+    pending = {fix.id: fix for fix in sorted(fixes, key=lambda fix: fix.id)}
+    done: list[Fix] = []
+    while pending:
+        ready = next((fix for fix in pending.values() if not set(fix.after) & (pending.keys() - {fix.id})), None)
+        fix = ready or next(iter(pending.values()))  # a circle: in some order
+        done.append(pending.pop(fix.id))
+    return done
+
+
+def plan(machine: Machine, fix: Fix) -> Answer:
+    """What a fix would do to a machine; whatever it raises is a refusal."""
+    machine.start(doctor.facts_of([fix]))
+    facts = doctor.given(machine, fix.needs)
+    if isinstance(facts, Missing):
+        return Refused(facts.reason) if isinstance(facts, Broken) else NotNeeded(facts.reason)
+    try:
+        answer = fix.function(**facts)
+    except Exception as error:  # noqa: BLE001 (a stranger's fix may raise anything)
+        return Refused(f"the fix broke: {words(error)}")
+    if not isinstance(answer, Plan | Refused | NotNeeded):
+        return Refused(f"the fix returned {type(answer).__name__} and no plan")
+    return answer
+
+
+_ASKED = 4
+"""Times that a plan is shown and asked for again where things have changed meanwhile."""
+_MOMENT = 0.5
+"""Seconds that an answer may take without another look: a person takes longer, and a build may begin."""
+
+Look = Callable[[Mapping[str, str]], Machine]
+"""Makes a fresh machine with an environment."""
+Agree = Callable[[Fix, Plan], bool]
+"""Shows a plan and tells whether it may be done."""
+
+Tell = Callable[[Treated], None]
+"""Hears what became of each fix."""
+
+
+class Doctor:
+    """One treatment, of as many fixes as it takes; the journal is opened when something is about to be changed."""
+
+    def __init__(self, registry: Registry, look: Look, begin: Callable[[], Treatment], around: Surroundings) -> None:
+        """`look` makes a fresh machine, `begin` opens the journal."""
+        self._registry, self._look, self._begin, self._around = registry, look, begin, around
+        self.treatment: Treatment | None = None
+        self.treated: list[Treated] = []
+        self._steps = 0
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Ours, with what fixes have set for programs that read their file."""
+        return self._around.environment
+
+    def treat(self, fixes: Sequence[Fix], before: Report, agree: Agree, tell: Tell) -> bool:
+        """Run fixes in their order; one that fails does not stop those that do not come after it. Says whether any was done."""
+        changed = False
+        for fix in ordered(fixes):
+            failed = {one.fix.id for one in self.treated if one.outcome in (Outcome.FAILED, Outcome.NOT_CURED)}
+            if blocked := failed & set(fix.after):
+                reason = f"{', '.join(sorted(blocked))}, which comes before it, did not cure"
+                treated = Treated(fix, Outcome.REFUSED, reason)
+            elif isinstance(answer := self._agreed(fix, agree), Treated):
+                treated = answer
+            else:
+                changed = True
+                treated = self._apply(fix, answer, before)
+            self.treated.append(treated)
+            tell(treated)
+        return changed
+
+    def end(self) -> None:
+        """Close the journal."""
+        if self.treatment:
+            self.treatment.end()
+
+    def _agreed(self, fix: Fix, agree: Agree) -> Plan | Treated:
+        """The plan that may be done, or how it ended without."""
+        agreed: Plan | None = None
+        for _ in range(_ASKED):
+            answer = plan(self._look(self.environment), fix)
+            match answer:
+                case Refused(reason, command):
+                    return Treated(fix, Outcome.REFUSED, reason, command=command)
+                case NotNeeded(reason, command):
+                    return Treated(fix, Outcome.NOT_NEEDED, reason, command=command)
+            if agreed and _deeds(agreed) == _deeds(answer):
+                return answer
+            agreed = answer
+            began = time.monotonic()
+            if not agree(fix, answer):
+                return Treated(fix, Outcome.PLANNED, answer.summary, answer)
+            if time.monotonic() - began < _MOMENT:
+                return answer
+        return Treated(fix, Outcome.REFUSED, "what it is for changes while it is looked at", agreed)
+
+    def _apply(self, fix: Fix, plan: Plan, before: Report) -> Treated:
+        self.treatment = self.treatment or self._begin()
+        first = self._steps
+        for step in plan.steps:
+            try:
+                perform(self.treatment, self._steps, fix.id, step, self._around)
+            except (Refusal, OSError) as error:
+                back = self._take_back(first)
+                if isinstance(error, Refusal) and self._steps == first:
+                    return Treated(fix, Outcome.REFUSED, str(error), plan)
+                return Treated(fix, Outcome.FAILED, f"{error}{back}", plan)
+            except BaseException:  # Ctrl-C
+                self._take_back(first)
+                raise
+            finally:
+                self._steps = len(self.treatment.records())
+        for name, value in plan.environment:
+            environment = {key: old for key, old in self.environment.items() if key != name}
+            self._around = self._around._replace(environment=environment | ({} if value is None else {name: value}))
+        return self._judged(fix, plan, before)
+
+    def _take_back(self, first: int) -> str:
+        """What became of the steps of a fix that failed."""
+        assert self.treatment is not None  # noqa: S101 (for the type checker)
+        problems = undo(self.treatment, self.environment, since=first)
+        return f" (and what it had done is not all taken back: {'; '.join(problems)})" if problems else ""
+
+    def _judged(self, fix: Fix, plan: Plan, before: Report) -> Treated:
+        """Whether what was ill is well on a fresh look, and nothing that the fix is about is ill that was not."""
+        ill = {result.id for result in before.results if result.status in doctor.ILL}
+        checks = [self._registry.checks[name] for name in fix.cures if name in self._registry.checks]
+        machine = self._look(self.environment)
+        machine.start(doctor.facts_of(checks))
+        seen = {check.id: doctor.examine(machine, check) for check in checks}
+        promised = set(plan.cures) or (ill & set(fix.cures)) or set(fix.cures)
+        bad = {name: verdict for name, verdict in seen.items() if verdict.status in doctor.ILL}
+        left = [name for name in bad if name in promised or name not in ill]
+        told = tuple((name, verdict.status) for name, verdict in seen.items() if name in promised or name in left)
+        if left:
+            reason = "; ".join(f"{name} still says: {bad[name].summary}" for name in left)
+            return Treated(fix, Outcome.NOT_CURED, reason, plan, told)
+        return Treated(fix, Outcome.CURED, plan.summary, plan, told)
+
+
+def _deeds(plan: Plan) -> list[Step]:
+    """What a plan does to files: how many jobs a build gets may change from one look to the next."""
+    return [step for step in plan.steps if not isinstance(step, Run | Work)]
+
+
+def undo(treatment: Treatment, environment: Mapping[str, str], since: int = 0) -> list[str]:
+    """Take steps back, the last first; why those that were not were not.
+
+    What went before one that could not be taken back rests on it and stays, where it is the same fix's.
+    """
+    problems: list[str] = []
+    stuck: set[str] = set()
+    records = treatment.records()
+    for record in reversed(records[since:]):
+        if record.undone or record.fix in stuck:
+            continue
+        if record.damage:
+            stuck.update(other.fix for other in records if abs(other.number - record.number) == 1)
+            problems.append(f"{record.damage}; what was saved lies beside it")
+            continue
+        try:
+            take_back(treatment, record, environment)
+        except (Refusal, OSError) as error:
+            stuck.add(record.fix)
+            problems.append(f"{record.fix}: {error}")
+        except (KeyError, TypeError, ValueError) as error:
+            stuck.add(record.fix)
+            problems.append(f"{treatment.path(record.number, 'do')} cannot be understood: {words(error)}")
+    return problems
