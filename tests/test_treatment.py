@@ -257,8 +257,8 @@ def test_a_list_and_explanations(home: Home) -> None:
         "buy-milk: Fresh milk.\n\nFrom the shop.\n\nSources:\n  the cow\n\n"
         "A fix. Plugin: kitchen. Facts: Kitchen. Cures: milk-sour.\n"
     )
-    assert "Comes after: light-\noven." in home.run("explain", "bake-bread").out
-    assert "Fixes: grind-knife, polish-knife." in home.run("explain", "knife-blunt").out
+    assert "Comes after: light-oven." in " ".join(home.run("explain", "bake-bread").out.split())
+    assert "Fixes: grind-knife, polish-knife." in " ".join(home.run("explain", "knife-blunt").out.split())
     home.has(milk="sour")
     checked = home.run("check").out
     assert "→ sparkdoctor fix buy-milk" in checked

@@ -51,7 +51,7 @@ def find_cutlass(
         return Refused(obstacle)
     steps: list[Step] = []
     if changelog is not None and changelog != trees.changelog:
-        steps += [MakeDirectory(path) for path in trees.new]
+        steps += [MakeDirectory(path, 0o700) for path in trees.new]
         steps += [WriteFile(f"{trees.place}/CHANGELOG.md", changelog, trees.changelog)]
     reason = f"{_version(tree)} in {tree.includes[0]}, as {name} looks for it"
     text = merged(environment.text, {variable: (value, reason) for variable, value in settings.items()})

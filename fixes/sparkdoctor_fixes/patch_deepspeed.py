@@ -149,15 +149,18 @@ def _seen(source: DeepspeedSource, wanted: Capability, nvcc: Nvcc | Missing) -> 
 
 def _changes(source: DeepspeedSource, seen: _Seen) -> dict[str, str] | str:
     """The new texts of the files that change, by name; or why there are none."""
-    texts = source.texts()
+    texts, path = source.texts(), source.files[BUILDER].path
     if seen.number in _NUMBER.ours:
-        form = _FALLING_BACK if seen.older else _PLAIN
         if seen.wanted == _SPARK and seen.answered:
-            texts[BUILDER] = texts[BUILDER].replace(seen.number, form)
-    elif not seen.number_sound:
-        if seen.number != _NUMBER.old:
-            return f"the statement of the architecture's number in {source.files[BUILDER].path} is not one that is known here"
+            texts[BUILDER] = texts[BUILDER].replace(seen.number, _FALLING_BACK if seen.older else _PLAIN)
+    elif seen.sound:
+        return {}
+    elif seen.now.number is None:
+        return f"{path} does not let us see what it makes of {seen.wanted}"
+    elif seen.number:
         texts[BUILDER] = texts[BUILDER].replace(_NUMBER.old, _FALLING_BACK if seen.older else _PLAIN)
+    elif not seen.number_sound or any(form in texts[BUILDER] for form in (_NUMBER.old, *_NUMBER.ours)):
+        return f"the statement of the architecture's number in {path} is not one that is known here"
     ill = ({} if seen.bf16_sound else {BUILDER: _BF16}) | {name: _FILTERS[name] for name in seen.now.pruned}
     for name, spot in ill.items():
         if spot.found(texts[name]) != spot.old:
@@ -167,7 +170,7 @@ def _changes(source: DeepspeedSource, seen: _Seen) -> dict[str, str] | str:
     changes = {name: text for name, text in texts.items() if text != source.files[name].text}
     after = seen._replace(now=reading(texts, seen.wanted))
     if changes and not (after.sound and _understood(texts)):
-        return f"{', '.join(source.files[name].path for name in changes)}: it would not be understood afterwards"
+        return f"{path} and the filters beside it would not be understood afterwards"
     return changes
 
 

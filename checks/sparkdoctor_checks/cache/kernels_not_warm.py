@@ -4,8 +4,9 @@ from collections.abc import Callable
 from posixpath import basename
 from typing import NamedTuple
 
-from sparkdoctor.facts import Deepspeed, DeepspeedBuilder, Extensions, Gpu, Python, TritonCache, target
+from sparkdoctor.facts import Deepspeed, DeepspeedBuilder, Extensions, Gpu, Python, TritonCache
 from sparkdoctor.facts.deepspeed import evoformer_unused
+from sparkdoctor.facts.evoformer import changed, threads_of
 from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.extensions import Build, State
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
@@ -39,7 +40,7 @@ def kernels_not_warm(  # noqa: PLR0913, PLR0917 (two caches, and what decides wh
     """
     if stuck := _stuck(python, extensions, deepspeed):
         return stuck
-    evoformer = _evoformer(python, extensions, deepspeed, lambda build: _changed(build, deepspeed, builder, gpu, profile))
+    evoformer = _evoformer(python, extensions, deepspeed, lambda build: changed(build, deepspeed, builder, gpu, profile))
     kernels = _kernels(python, triton)
     both = [kernel for kernel in (evoformer, kernels) if kernel]
     cold = [kernel for kernel in both if kernel.remedy]
@@ -83,7 +84,7 @@ def _evoformer(
         return _Kernels(f"{EVOFORMER} {built.state}")
     if built.build and (flags := changed(built.build)):
         words = f"DeepSpeed builds {EVOFORMER} anew ({flags}): {COST}"
-        threads = _threads(built.build)
+        threads = threads_of(built.build)
         if threads in (None, deepspeed.threads):
             return _Kernels(words, remedy=BUILD, command=_load(python))
         return _Kernels(words, remedy=KEEP, command=f"export DS_NVCC_THREADS={threads}")
@@ -106,28 +107,6 @@ def _load(python: Python) -> str:
 
     load = "from deepspeed.ops.op_builder import EvoformerAttnBuilder as b; b().load()"
     return f'{quote(python.path)} -c "{load}"'
-
-
-def _changed(
-    build: Build, deepspeed: Deepspeed | Missing, builder: DeepspeedBuilder | Missing, gpu: Gpu | Missing, profile: Profile
-) -> str:
-    """The flags that differ from today's; empty where none does, or where today's are not known."""
-    said = []
-    before = {flag for flag in build.flags if flag.startswith("-gencode=")}
-    wanted = target(profile, gpu)
-    if not isinstance(builder, Missing) and builder.first_use and not builder.first_use.trouble:
-        now = {flag for flag in builder.first_use.flags if flag.startswith("-gencode=")}
-        # DeepSpeed goes by the GPU that it sees, which may not be the one of the profile.
-        if before and now and before != now and (isinstance(gpu, Missing) or gpu.capability == wanted == builder.capability):
-            said.append(f"{' '.join(sorted(before))} is {' '.join(sorted(now))} now")
-    if not isinstance(deepspeed, Missing) and (threads := _threads(build)) and threads != deepspeed.threads:
-        said.append(f"--threads={threads} is {deepspeed.threads} now")
-    return "; ".join(said)
-
-
-def _threads(build: Build) -> int | None:
-    found = next((flag for flag in build.flags if flag.startswith("--threads=")), "").removeprefix("--threads=")
-    return int(found) if found.isdecimal() else None
 
 
 def _stuck(python: Python, extensions: Extensions, deepspeed: Deepspeed | Missing) -> Verdict | None:

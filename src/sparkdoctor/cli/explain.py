@@ -40,7 +40,7 @@ def explain(found: Described, registry: Registry) -> str:
             "Sources:\n"
             + "\n".join(textwrap.fill(source, 80, initial_indent="  ", subsequent_indent="    ") for source in found.sources)
         )
-    parts.append(textwrap.fill(_about(found, registry), 80))
+    parts.append(textwrap.fill(_about(found, registry), 80, break_on_hyphens=False))  # ids are there to be copied
     return "\n\n".join(parts) + "\n"
 
 

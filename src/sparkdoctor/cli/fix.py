@@ -66,9 +66,11 @@ def command(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     know_severities(registry, rules)
     process.adopt()
     desk, journal = _Desk(form, dry_run=dry_run, yes=yes), Journal()
-    with Progress("working") as watch:
+    progress = Progress("working")
+    with progress as watch:
         room = _Room(registry, rules, watch, find_python(python), seconds(timeout, deep=deep), deep=deep)
-        practice = treatment.Doctor(registry, room.look, journal.begin, Surroundings(dict(os.environ), watch))
+        around = Surroundings(dict(os.environ), watch, _Nurse(progress))
+        practice = treatment.Doctor(registry, room.look, journal.begin, around)
         before = room.report(os.environ)
         if dry_run:
             practice.treat(fixes or treatment.chosen(registry, before), before, desk.ask, desk.tell)
@@ -122,6 +124,24 @@ class _Room:
 
     def _host(self, environment: Mapping[str, str]) -> LocalHost:
         return LocalHost(self._python, self._watch, environment)
+
+
+class _Nurse:
+    """Watches compilers: shows them, and ends them before they freeze the machine."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._budgets: dict[int, int] = {}
+
+    def __call__(self, pid: int, reserve: int) -> None:
+        from sparkdoctor import compiling  # noqa: PLC0415 (only while something is built)
+
+        seen = compiling.look(pid)
+        if seen.room:
+            self._budgets.setdefault(pid, seen.room.least - reserve)
+        self._progress.note(seen.lines(self._budgets.get(pid)))
+        if why := compiling.shortage(reserve, seen.room):
+            raise OSError(f"ended: {why}")
 
 
 class _Desk:

@@ -15,6 +15,7 @@ from sparkdoctor.facts.deepspeed_source import DeepspeedSource
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
 from sparkdoctor.facts.environment import EnvironmentFile
+from sparkdoctor.facts.evoformer import EvoformerPlace
 from sparkdoctor.facts.extensions import Extensions
 from sparkdoctor.facts.gpu import Gpu, target
 from sparkdoctor.facts.identity import Identity
@@ -49,6 +50,7 @@ __all__ = [
     "Disks",
     "Driver",
     "EnvironmentFile",
+    "EvoformerPlace",
     "ExtensionBuild",
     "Extensions",
     "Gpu",

@@ -94,9 +94,9 @@ def _own(machine: Machine, base: str) -> tuple[str, tuple[str, ...], str | None,
     """Our directory, what of it is not there yet, its CHANGELOG.md, and what keeps us from writing it."""
     data = machine.env("XDG_DATA_HOME") or ""
     if not data.startswith("/"):  # the XDG specification has a relative one ignored
+        if not base.startswith("/") and machine.env("HOME") != "/":
+            return "", (), None, "there is no home directory to keep a file in: HOME is not set"
         data = f"{base}/.local/share"
-    if not data.startswith("/"):
-        return "", (), None, "there is no home directory to keep a file in: HOME is not set"
     place = locate(machine, f"{data}/sparkdoctor/cutlass")
     nearest = place.path if place.status else next((path for path, _ in place.above), "/")
     new: list[str] = []

@@ -1,0 +1,284 @@
+"""Kernels that are compiled before they are needed."""
+
+from typing import NamedTuple
+
+from sparkdoctor.facts import (
+    BuildFiles,
+    BuildSettings,
+    Cgroup,
+    Compilers,
+    Cutlass,
+    Deepspeed,
+    DeepspeedBuilder,
+    EvoformerPlace,
+    Extensions,
+    Gpu,
+    Memory,
+    Ninja,
+    Nvcc,
+    Python,
+    TritonCache,
+    gib,
+)
+from sparkdoctor.facts.build import COMPILER_BYTES
+from sparkdoctor.facts.build_files import CUDA
+from sparkdoctor.facts.deepspeed import evoformer_unused
+from sparkdoctor.facts.deepspeed_builder import Flags
+from sparkdoctor.facts.evoformer import APPEND, changed
+from sparkdoctor.facts.extensions import FIRST as EVOFORMER
+from sparkdoctor.facts.extensions import State
+from sparkdoctor.facts.nvcc import REFUSAL
+from sparkdoctor.plugin import Answer, MakeDirectory, Missing, Move, NotNeeded, Plan, Refused, Step, Work, fix
+from sparkdoctor.profiles import Profile
+
+FILES = 3
+"""Translation units of evoformer_attn: more jobs have nothing to do."""
+RESERVE = 4 << 30
+"""Bytes of memory that a build leaves alone, or an eighth of a small machine's."""
+ROOM, SCRATCH = 256 << 20, 512 << 20
+"""Bytes that the extension takes (30 MiB), and compilers' temporary files (200 MiB); measured, and doubled at least."""
+TOLD = {
+    State.LOCKED: "clear-extension-lock",
+    State.DAMAGED: "rebuild-extension",
+    State.OUTDATED: "rebuild-extension",
+    State.FOREIGN: "quarantine-foreign-extension",
+}
+TRITON = (0, 4, 5)
+"""The first OpenFold3 with Triton kernels by default."""
+OBEYS = (0, 19)
+"""The first DeepSpeed that takes the architecture from TORCH_CUDA_ARCH_LIST at first use."""
+
+
+@fix(
+    cures=("kernels-not-warm",),
+    after=(
+        "patch-deepspeed",
+        "find-cutlass",
+        "set-environment",
+        "install-build-tools",
+        "clear-extension-lock",
+        "rebuild-extension",
+        "quarantine-foreign-extension",
+        "secure-extension-cache",
+    ),
+)
+def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
+    python: Python,
+    extensions: Extensions,
+    deepspeed: Deepspeed | Missing,
+    builder: DeepspeedBuilder | Missing,
+    place: EvoformerPlace,
+    triton: TritonCache | Missing,
+    gpu: Gpu | Missing,
+    nvcc: Nvcc | Missing,
+    compilers: Compilers,
+    ninja: Ninja,
+    files: BuildFiles | Missing,
+    cutlass: Cutlass | Missing,
+    settings: BuildSettings | Missing,
+    memory: Memory | Missing,
+    cgroup: Cgroup | Missing,
+    profile: Profile,
+) -> Answer:
+    """The kernels that will be used are built, compared with float64, and loaded.
+
+    DeepSpeed's own builder builds evoformer_attn with the flags that it would make at first use, in the directory where PyTorch
+    will look for it, with as many compilers as fit into memory. Forward and backward pass are compared with float64 at the size
+    of ubiquitin, then a new process loads it and ninja must find nothing to do. A build for other flags is moved aside.
+
+    NVCC_APPEND_FLAGS=--split-compile=0 lets nvcc optimise the functions of one file side by side, which makes the build 2.5
+    times faster on 16 cores; DeepSpeed's own flags stay as they are, so its next load has nothing to build. Not worth having:
+    --Ofast-compile (a slower build and slower kernels), precompiled headers (each file has its own), more jobs than files.
+
+    It takes the GPU that DeepSpeed will use: DeepSpeed reads the architecture from it. Triton's kernels are compiled by a
+    prediction, not ahead of one.
+
+    Sources:
+    - measured on an H100 and with nvcc 13.0.88, docs/sources.md
+    - jit_load in op_builder/builder.py of DeepSpeed 0.15.4 to 0.19.8; torch/utils/cpp_extension.py
+    """
+    if isinstance(deepspeed, Missing) or evoformer_unused(python):
+        return _without_deepspeed(python, deepspeed, triton)
+    if EVOFORMER in deepspeed.prebuilt:
+        return NotNeeded(f"{EVOFORMER} was built when DeepSpeed {deepspeed.version} was installed")
+    built = extensions.named(EVOFORMER)
+    if built and built.state is State.BUILDING:
+        return Refused(f"{EVOFORMER} is being built just now: {', '.join(built.reasons)}")
+    if built and built.state in TOLD:
+        return _first(TOLD[built.state], f"{EVOFORMER} in {extensions.root.path} {built.state}")
+    if built and not (built.build and changed(built.build, deepspeed, builder, gpu, profile)):
+        return NotNeeded(f"{EVOFORMER} in {extensions.root.path} is ready")
+    if place.inside and not built:
+        return Refused(f"{place.path} is there and is no extension of PyTorch's: {', '.join(place.inside[:4])}")
+    refusal = (
+        _refused_place(extensions, place)
+        or _refused_device(deepspeed, builder, gpu, nvcc)
+        or _refused_tools(python, nvcc, compilers, ninja)
+        or _refused_files(files, cutlass)
+    )
+    if refusal:
+        return refusal
+    budget = _budget(deepspeed, gpu, settings, memory, cgroup)
+    if isinstance(budget, Refused):
+        return budget
+    parents = _missing(extensions)
+    environment = [("MAX_JOBS", str(budget.jobs))]
+    if place.flags != place.append:
+        environment.append((APPEND, place.flags))
+    steps: list[Step] = [Move(place.path, place.aside)] if place.inside is not None else []
+    steps += [MakeDirectory(path) for path in parents]
+    steps += [
+        MakeDirectory(place.path, filled=True),
+        Work(
+            python.path,
+            "warm",
+            (place.path,),
+            f"build {EVOFORMER} as DeepSpeed {deepspeed.version} does, compare it with float64, load it in a new process",
+            env=tuple(environment),
+            reserve=budget.reserve,
+        ),
+    ]
+    jobs = f"{budget.jobs} compiler{'s' * (budget.jobs > 1)} at once within {gib(budget.size)}"
+    capability = "" if isinstance(gpu, Missing) else f" for {', '.join(map(str, gpu.capabilities))}"
+    return Plan(
+        f"{EVOFORMER} is built{capability} in {extensions.root.path} and loads without building",
+        tuple(steps),
+        notes=(
+            f"a build takes minutes; {jobs}, ended where less than {gib(budget.reserve)} stay free",
+            f"built with --threads={deepspeed.threads}: another number of processors, or DS_NVCC_THREADS, builds it anew",
+        ),
+    )
+
+
+def _without_deepspeed(python: Python, deepspeed: Deepspeed | Missing, triton: TritonCache | Missing) -> Answer:
+    openfold3 = python.distribution("openfold3")
+    if openfold3 and openfold3.release >= TRITON and not isinstance(triton, Missing) and not triton.kernels:
+        return Refused(
+            f"OpenFold3 {openfold3.version} uses Triton's kernels, which a prediction compiles: make one small prediction before "
+            "the one that counts"
+        )
+    return NotNeeded(evoformer_unused(python) or (deepspeed.reason if isinstance(deepspeed, Missing) else ""))
+
+
+def _first(name: str, reason: str) -> Refused:
+    return Refused(f"{reason}: {name} comes first", f"sparkdoctor fix {name}")
+
+
+def _refused_place(extensions: Extensions, place: EvoformerPlace) -> Refused | None:
+    """Where the extension cannot be put."""
+    if extensions.variable is not None and not extensions.variable.startswith("/"):
+        return Refused(
+            f"TORCH_EXTENSIONS_DIR={extensions.variable} begins in the working directory: each would have a build of its own"
+        )
+    built = extensions.named(EVOFORMER)
+    obstacle = extensions.root.obstacle or (
+        f"{place.path} cannot be written by this user" if built and not built.writable else ""
+    )
+    if obstacle:
+        from posixpath import basename  # noqa: PLC0415 (only where it is refused)
+
+        return Refused(
+            f"{obstacle}; let TORCH_EXTENSIONS_DIR lead to a directory that can be",
+            f"export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/{basename(extensions.usual)}",
+        )
+    for free, needed, what in ((place.cache, ROOM, extensions.root.path), (place.temporary, SCRATCH, "temporary files")):
+        if free is not None and free < needed:
+            return Refused(f"only {gib(free)} are free for {what}; a build takes {gib(needed)}")
+    return None
+
+
+def _refused_device(
+    deepspeed: Deepspeed, builder: DeepspeedBuilder | Missing, gpu: Gpu | Missing, nvcc: Nvcc | Missing
+) -> Refused | None:
+    """Where what DeepSpeed would build is not for the GPU, or nothing can be proven."""
+    if isinstance(gpu, Missing):
+        return Refused(f"{gpu.reason}; DeepSpeed builds for the GPU that it sees, and the result is to be proven on it")
+    for capability in gpu.capabilities:
+        reading = deepspeed.readings.get(capability.number)
+        number, bf16 = (reading.number, reading.bf16) if reading else (None, None)
+        if not isinstance(builder, Missing) and builder.capability == capability and builder.first_use:
+            made = builder.first_use
+            bf16 = made.bf16
+            number = made.codes[0].removeprefix("compute_") if made.codes else number
+        if number and Flags((f"-gencode=arch=compute_{number}",), None).nonsense:
+            return _first("patch-deepspeed", f"DeepSpeed {deepspeed.version} reads {capability} as compute_{number}")
+        if bf16 is False and capability.major > 7:  # noqa: PLR2004 (the last one without bf16)
+            return _first("patch-deepspeed", f"DeepSpeed {deepspeed.version} turns bf16 off for {capability}")
+        words = "" if isinstance(nvcc, Missing) else nvcc.refusals.get(capability.number, "")
+        if REFUSAL in words and number in (None, str(capability.number)) and (0,) < deepspeed.release < OBEYS:
+            return Refused(
+                f"nvcc does not know compute_{capability.number}, which DeepSpeed {deepspeed.version} asks for: {words}"
+            )
+    return None
+
+
+def _refused_tools(python: Python, nvcc: Nvcc | Missing, compilers: Compilers, ninja: Ninja) -> Refused | None:
+    """Where there is nothing to build with."""
+    if isinstance(nvcc, Missing):
+        return Refused(nvcc.reason)
+    if nvcc.lacks:
+        return Refused(f"{nvcc.path} lacks a compiler: {nvcc.lacks} does not exist")
+    if isinstance(ninja.path, Missing):
+        return _first("install-build-tools", ninja.path.reason)
+    if isinstance(compilers.cxx, Missing):
+        return _first("install-build-tools", compilers.cxx.reason)
+    if not python.headers:
+        return _first("install-build-tools", f"{python.include}/Python.h does not exist")
+    if python.distribution("ninja") is None:
+        return Refused(
+            f"DeepSpeed imports the package ninja, which {python.path} does not have: {ninja.path} alone is not enough to it",
+            python.pip_install("ninja"),
+        )
+    return None
+
+
+def _refused_files(files: BuildFiles | Missing, cutlass: Cutlass | Missing) -> Refused | None:
+    """Where headers or libraries are missing that it is made of."""
+    if not isinstance(cutlass, Missing) and cutlass.refusal:
+        return _first("find-cutlass", f"DeepSpeed finds no CUTLASS that it takes: {cutlass.refusal}")
+    if not isinstance(files, Missing) and (lacking := files.lacking(CUDA)):
+        return Refused(f"{', '.join(lacking)} of CUDA cannot be found", "sparkdoctor check curand-missing")
+    return None
+
+
+class _Budget(NamedTuple):
+    """`jobs` compilers within `size` bytes, so that `reserve` stay free."""
+
+    jobs: int
+    size: int
+    reserve: int
+
+
+def _budget(
+    deepspeed: Deepspeed,
+    gpu: Gpu | Missing,
+    settings: BuildSettings | Missing,
+    memory: Memory | Missing,
+    cgroup: Cgroup | Missing,
+) -> _Budget | Refused:
+    """What fits. Neither swap nor huge pages count: compilers in swap stand still, and take no huge pages."""
+    if isinstance(memory, Missing):
+        return Refused(f"how much memory is free is not known: {memory.reason}")
+    limited = None if isinstance(cgroup, Missing) else cgroup.free
+    free = memory.available if limited is None else min(memory.available, limited)
+    reserve = min(RESERVE, memory.total // 8)
+    architectures = 1 if isinstance(gpu, Missing) else len(gpu.capabilities)
+    each = COMPILER_BYTES * min(deepspeed.threads, architectures)
+    fitting = (free - reserve) // each
+    if fitting < 1:
+        return Refused(
+            f"{gib(free)} of memory are free; one compiler takes {gib(each)}, and {gib(reserve)} are to stay free",
+            "ps aux --sort=-rss | head",
+        )
+    asked = None if isinstance(settings, Missing) or not settings.max_jobs else settings.jobs
+    return _Budget(min(fitting, FILES, asked or FILES), free - reserve, reserve)
+
+
+def _missing(extensions: Extensions) -> tuple[str, ...]:
+    """The directories that have to be made first, down to the root of the cache."""
+    root = extensions.root
+    if root.status:
+        return ()
+    there = next((path for path, _ in root.above if root.path.startswith(path.rstrip("/") + "/")), "/").rstrip("/")
+    names = root.path[len(there) + 1 :].split("/")
+    return tuple(f"{there}/{'/'.join(names[: count + 1])}" for count in range(len(names)))
