@@ -38,7 +38,7 @@ def find_cutlass(
     if not cutlass.refusal:
         return NotNeeded(f"{name} takes the CUTLASS in {cutlass.headers}")
     # What is named first is what a user wants; what is too old is passed over.
-    tree = next((tree for tree in trees.trees if tree.listed or (tree.version or (0, 0)) >= _LEAST), None)
+    tree = next((tree for tree in trees.trees if tree.listed or (tree.version and tree.version >= _LEAST)), None)
     if tree is None:
         seen = "; ".join(f"{tree.includes[0]} is {_version(tree)}" for tree in trees.trees)
         openfold3 = python.distribution("openfold3")

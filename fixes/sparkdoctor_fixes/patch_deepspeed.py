@@ -1,17 +1,18 @@
 """DeepSpeed up to 0.16.3 against majors of two digits."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from shlex import join, quote
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts import Deepspeed, DeepspeedSource, Gpu, Nvcc, Python, target
-from sparkdoctor.facts.builder_source import Reading
 from sparkdoctor.facts.deepspeed import FILTERING, MARK
 from sparkdoctor.facts.deepspeed_source import BUILDER, SourceFile, method, reading
 from sparkdoctor.facts.nvcc import REFUSAL
 from sparkdoctor.plugin import Answer, Missing, NotNeeded, Plan, Refused, WriteFile, fix
 from sparkdoctor.profiles import Profile
+
+if TYPE_CHECKING:
+    from sparkdoctor.facts.builder_source import Reading
 
 _SPARK, _NEAREST = Capability(12, 1), "120"
 """What an nvcc before CUDA 12.9 does not know, and what it knows that runs there."""
@@ -114,7 +115,7 @@ class _Seen(NamedTuple):
     """
 
     wanted: Capability
-    now: Reading
+    now: "Reading"
     number: str
     answered: bool
     older: bool
@@ -192,6 +193,8 @@ def _state(source: DeepspeedSource, seen: _Seen) -> str:
 
 def _obstacle(files: Iterable[SourceFile], source: DeepspeedSource, deepspeed: Deepspeed, python: Python) -> Refused | None:
     """What keeps these files from being replaced."""
+    from shlex import join, quote  # noqa: PLC0415 (only where there is something to mend)
+
     same = f"'deepspeed=={deepspeed.version}'"
     for file in files:
         if file.linked:

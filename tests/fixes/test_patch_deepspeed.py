@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from by_hand import DEFAULTS, GONE, SPARK, but
+from by_hand import DEFAULTS, FAILED, GONE, OK, SPARK, but, judge
 from crashing import survives
 from facts.test_deepspeed import BY_TEXT, FILTER, HEAD, KEEPS_TEXT, LOOP, NEW_FILTER, NUM, SPLITS, TWO_DIGITS
 from sparkdoctor.architecture import Capability
@@ -32,6 +32,7 @@ from sparkdoctor.plan import Answer, NotNeeded, Plan, Refused, WriteFile
 from sparkdoctor.profiles import Profile
 from sparkdoctor.registry import Registry
 from standins.hosts import Elsewhere, machine_of, script
+from texts import TEXT, lines_of
 
 FIX = Registry.load().fixes["patch-deepspeed"]
 LEAST = dict(zip(FILTERING, (8, 8, 8, 6, 6, 6), strict=True))
@@ -155,6 +156,14 @@ def test_an_nvcc_that_knows_neither() -> None:
     found = answer(source(UNPATCHED, older=words), NVCC_12_8)
     assert isinstance(found, Refused)
     assert "nvcc 12.8.93 knows no compute_121" in found.reason
+
+
+@pytest.mark.parametrize(("texts", "nvcc"), [(DONE, but(Nvcc)), (DONE_12_8, NVCC_12_8), (DONE_12_8, but(Nvcc))])
+def test_the_check_is_content(texts: dict[str, str], nvcc: Nvcc) -> None:
+    found = but(Deepspeed, version="0.15.4", readings={121: reading(texts, CAPABILITY)}, pristine=False, ours=True)
+    assert judge("deepspeed-misparses-architecture", found, nvcc).status is OK
+    ill = but(Deepspeed, version="0.15.4", readings={121: reading(UNPATCHED, CAPABILITY)})
+    assert judge("deepspeed-misparses-architecture", ill, nvcc).status is FAILED
 
 
 # --- who else was there
@@ -510,6 +519,13 @@ def test_a_compiled_form_that_hides_the_text(tmp_path: Path, mode: py_compile.Py
         str(place / "ragged_ops.py"), cfile=str(compiled.with_name("builder.cpython-39.pyc")), invalidation_mode=mode
     )
     assert source_of(tmp_path / "site").files[BUILDER].unchecked == ((str(compiled),) if hides else ())
+
+
+@given(TEXT | lines_of("    def ", "flags(self, x):", "\n"))
+def test_any_text_has_methods_or_none(text: str) -> None:
+    found = method(text, "flags")
+    assert found in text
+    assert not found or found.startswith("flags(self, ")
 
 
 @given(st.binary(max_size=20))

@@ -67,7 +67,7 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
             f"{name}{'' if seen.nonsense else ' is mended by half'}: {'; '.join(seen.defects)}{read}",
             expected=f"compute_{wanted.number} with bf16",
             observed=", ".join(seen.nonsense) or "part of it",
-            evidence=(*seen.evidence, *_history(deepspeed, seen)),
+            evidence=(*seen.evidence, *_history(deepspeed)),
             remedy=f"Upgrade DeepSpeed: 0.16.4 is the first release without these faults.{_pinned(deepspeed, python)}",
             command=upgrade,
         )
@@ -183,10 +183,10 @@ def _asked(builder: DeepspeedBuilder) -> _Seen | None:
     )
 
 
-def _history(deepspeed: Deepspeed, seen: _Seen) -> tuple[str, ...]:
+def _history(deepspeed: Deepspeed) -> tuple[str, ...]:
     """Whether somebody has changed builder.py."""
     if deepspeed.ours:
-        return (f"builder.py carries {'only a part of ' if seen.nonsense or seen.bf16_off else ''}sparkdoctor's patch",)
+        return ("op_builder carries only a part of sparkdoctor's patch",)
     if deepspeed.pristine is None:
         return ()
     return ("builder.py is as it was installed" if deepspeed.pristine else "builder.py was changed after its installation",)

@@ -57,7 +57,7 @@ class CutlassTrees(Fact):
             "/usr/local",
             "/usr",
         )
-        roots = dict.fromkeys((*named[:1], *([source] if source else []), *named[1:], *usual))
+        roots: dict[str, None] = dict.fromkeys([*named[:1], *([source] if source else []), *named[1:], *usual])
         trees = tuple(tree for root in roots for tree in _tree(machine, root.rstrip("/"), packaged=root == source))
         return cls(trees, *_own(machine, base), searched=machine.env("CPATH"))
 

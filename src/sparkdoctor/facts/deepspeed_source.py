@@ -3,15 +3,17 @@
 import re
 from collections.abc import Mapping
 from posixpath import dirname
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from sparkdoctor.architecture import Capability
-from sparkdoctor.facts.builder_source import Reading, read
 from sparkdoctor.facts.deepspeed import FILTERING
 from sparkdoctor.facts.nvcc import REFUSAL, CudaHome, Nvcc, dry_run, refusal
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, FileStatus, Machine
 from sparkdoctor.model import Broken, Missing
+
+if TYPE_CHECKING:
+    from sparkdoctor.facts.builder_source import Reading
 
 BUILDER = "builder"
 _HASHED, _CHECKED = 1, 2
@@ -90,8 +92,10 @@ class DeepspeedSource(Fact):
         )
 
 
-def reading(texts: Mapping[str, str], capability: Capability) -> Reading:
+def reading(texts: Mapping[str, str], capability: Capability) -> "Reading":
     """What a builder of these texts makes of a capability."""
+    from sparkdoctor.facts.builder_source import read  # noqa: PLC0415 (only where there is a DeepSpeed to patch)
+
     arguments, base = method(texts[BUILDER], "compute_capability_args"), method(texts[BUILDER], "filter_ccs")
     filters = {name: found for name in FILTERING if (found := method(texts.get(name, ""), "filter_ccs"))}
     return read(arguments, base, filters, capability)
