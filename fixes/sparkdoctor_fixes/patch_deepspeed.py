@@ -76,7 +76,7 @@ def patch_deepspeed(
     wanted = target(profile, gpu)
     if wanted is None:
         return Refused("neither the profile nor a GPU says which architecture is wanted")
-    name = f"DeepSpeed {deepspeed.version}"
+    name = f"DeepSpeed {deepspeed.version}" if deepspeed.release else "this DeepSpeed"
     upgrade = python.pip_install(f"--upgrade 'deepspeed{profile.deepspeed.fresh or '>=0.16.4'}'")
     if source.archive:
         return Refused(f"{name} is imported from the archive {source.archive}, in which nothing is replaced", upgrade)
@@ -195,7 +195,7 @@ def _obstacle(files: Iterable[SourceFile], source: DeepspeedSource, deepspeed: D
     """What keeps these files from being replaced."""
     from shlex import join, quote  # noqa: PLC0415 (only where there is something to mend)
 
-    same = f"'deepspeed=={deepspeed.version}'"
+    same = f"'deepspeed=={deepspeed.version}'" if deepspeed.release else "deepspeed"
     for file in files:
         if file.linked:
             uv = f"uv pip install --python {quote(python.path)} --link-mode copy --no-deps --reinstall {same}"
