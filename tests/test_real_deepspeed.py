@@ -11,16 +11,19 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sparkdoctor import doctor, profiles
+from crashing import treat
+from sparkdoctor import doctor, profiles, treatment
 from sparkdoctor.facts import Deepspeed, DeepspeedBuilder
 from sparkdoctor.facts.deepspeed import FILTERING, MARK
 from sparkdoctor.facts.deepspeed_builder import Flags
 from sparkdoctor.host import LocalHost
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Status, Verdict
+from sparkdoctor.plan import Plan
 from sparkdoctor.registry import Registry
 from test_real_binaries import TOOLKIT, installed
 
@@ -235,6 +238,75 @@ def edit(path: Path, *changes: tuple[str, str]) -> None:
         assert text.count(old) == 1
         text = text.replace(old, new)
     path.write_text(text)
+
+
+def sparkdoctor(*arguments: str) -> dict[str, Any]:
+    """What a command of ours reports."""
+    command = [sys.executable, "-m", "sparkdoctor", *arguments, "--format", "json"]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=240)
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+@pytest.mark.parametrize("version", ["0.15.4", "0.16.3"])
+@pytest.mark.parametrize("by_text", [False, True])
+def test_a_deepspeed_that_is_fixed(  # noqa: PLR0917 (fixtures, and a case of two columns)
+    install: Install,
+    examine: Examine,
+    patient: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    version: str,
+    by_text: bool,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    site = tmp_path / "site"
+    shutil.copytree(install(version), site)
+    place = site / "deepspeed" / "ops" / "op_builder"
+    if by_text:
+        edit(place / "builder.py", *BY_TEXT)
+    before = {path: path.read_bytes() for path in place.glob("*.py")}
+    examine(site)
+    python = ("--python", str(patient / "python"))
+    (fixed,) = sparkdoctor("fix", "patch-deepspeed", "--deep", "--yes", *python)["fixes"]
+    assert fixed["outcome"] == "cured", fixed
+    machine = examine(site)
+    made = "120+PTX" if by_text else "121+PTX"
+    builder = builder_of(machine)
+    assert (short(builder.first_use), dict(builder.filtered)) == (made, {})
+    assert verdict_of(machine, "deepspeed-misparses-architecture").status is Status.OK
+    (again,) = sparkdoctor("fix", "patch-deepspeed", "--yes", *python)["fixes"]
+    assert again["outcome"] == "not needed"
+    subprocess.run([sys.executable, "-m", "sparkdoctor", "undo"], check=True, capture_output=True, timeout=60)
+    assert {path: path.read_bytes() for path in place.glob("*.py")} == before
+
+
+@pytest.mark.parametrize("version", FIRST_USE)
+def test_a_deepspeed_that_finds_the_package(
+    install: Install, examine: Examine, tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    cutlass = place / "nvidia-cutlass-4.2.0.0"
+    if not cutlass.exists():
+        run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(cutlass), "nvidia-cutlass==4.2.0.0")
+    for name, folder in (("HOME", "home"), ("XDG_STATE_HOME", "state"), ("XDG_CONFIG_HOME", "config"), ("XDG_DATA_HOME", "data")):
+        (tmp_path / folder).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    monkeypatch.delenv("CPATH", raising=False)
+    ill = version < "0.19.1"
+    assert verdict_of(examine(install(version), cutlass), "deepspeed-cutlass-missing").status is (
+        Status.FAILED if ill else Status.OK
+    )
+    machine = examine(install(version), cutlass, deep=False)
+    answer = treatment.plan(machine, Registry.load().fixes["find-cutlass"])
+    assert isinstance(answer, Plan) is ill
+    if isinstance(answer, Plan):
+        for name, value in answer.environment:
+            monkeypatch.setenv(name, str(value))
+        treat(tmp_path / "journal", answer.steps)
+    # In DeepSpeed's own words, and by the directories that it would include.
+    found = verdict_of(examine(install(version), cutlass), "deepspeed-cutlass-missing")
+    assert found.status is Status.OK, found
+    assert f"{cutlass}/cutlass_library/source/include" in str(found.observed)
 
 
 def pretend_a_gpu(place: Path) -> Path:

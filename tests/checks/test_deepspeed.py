@@ -202,8 +202,8 @@ def test_deepspeed_misparses_architecture_tells_what_helps() -> None:
         "deepspeed-misparses-architecture", deepspeed("0.15.4", OLD, asked="deepspeed==0.15.4"), python(openfold3="0.4.0")
     )
     assert pinned.remedy is not None
-    assert "OpenFold3 0.4.0 (deepspeed==0.15.4) must keep this one, patching" in pinned.remedy.text
-    assert "patching" not in str(
+    assert "OpenFold3 0.4.0 (deepspeed==0.15.4) must keep this one, `sparkdoctor fix patch-deepspeed` is" in pinned.remedy.text
+    assert "patch-deepspeed" not in str(
         judge("deepspeed-misparses-architecture", deepspeed("0.15.4", OLD), python(openfold3="0.5.0")).remedy
     )
     refused = ("compute_60", "compute_61", "compute_70")
@@ -223,7 +223,7 @@ def test_deepspeed_misparses_architecture_tells_what_helps() -> None:
     )
     assert "was changed" in str(judge("deepspeed-misparses-architecture", deepspeed("0.15.4", HALF, pristine=False)).evidence)
     half = judge("deepspeed-misparses-architecture", deepspeed("0.15.4", OLD._replace(bf16=True), ours=True))
-    assert "builder.py carries only a part of sparkdoctor's patch" in half.evidence
+    assert "op_builder carries only a part of sparkdoctor's patch" in half.evidence
     # Without an nvcc the flags speak for themselves.
     alone = DeepspeedBuilder(Capability(12, 1), course(), NOW, None, {}, {})
     assert judge("deepspeed-misparses-architecture", alone, nvcc=GONE).evidence == NOW.flags

@@ -26,9 +26,9 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
     Up to 0.16.3 it takes the first and third character of `12.1`, and three things go wrong: nvcc ends with `Unsupported gpu
     architecture 'compute_1.'`; bf16 is silently off, since it reads a major version of 1; and six other operators are
     filtered away (`no compute capabilities remaining after filtering`). The patch that is passed around, which replaces 121
-    by 120, mends the first only. From 0.16.4 on all is well with CUDA 12.9 or later; up to 0.18.9 a build at first use
-    ignores TORCH_CUDA_ARCH_LIST, from 0.19.0 on it must be of the form 12.1, not 12.1a. A build ahead of time without that
-    list asks for compute_60, which CUDA 13 refuses, in every version.
+    by 120, mends the first only; `sparkdoctor fix patch-deepspeed` mends all three. From 0.16.4 on all is well with CUDA
+    12.9 or later; up to 0.18.9 a build at first use ignores TORCH_CUDA_ARCH_LIST, from 0.19.0 on it must be of the form
+    12.1, not 12.1a. A build ahead of time without that list asks for compute_60, which CUDA 13 refuses, in every version.
 
     Sources:
     - op_builder of DeepSpeed 0.15.4 to 0.19.8, run for a 12.1 device with nvcc 13.0.88
@@ -67,7 +67,7 @@ def deepspeed_misparses_architecture(  # noqa: PLR0913, PLR0917 (it stands betwe
             f"{name}{'' if seen.nonsense else ' is mended by half'}: {'; '.join(seen.defects)}{read}",
             expected=f"compute_{wanted.number} with bf16",
             observed=", ".join(seen.nonsense) or "part of it",
-            evidence=(*seen.evidence, *_history(deepspeed, seen)),
+            evidence=(*seen.evidence, *_history(deepspeed)),
             remedy=f"Upgrade DeepSpeed: 0.16.4 is the first release without these faults.{_pinned(deepspeed, python)}",
             command=upgrade,
         )
@@ -183,10 +183,10 @@ def _asked(builder: DeepspeedBuilder) -> _Seen | None:
     )
 
 
-def _history(deepspeed: Deepspeed, seen: _Seen) -> tuple[str, ...]:
+def _history(deepspeed: Deepspeed) -> tuple[str, ...]:
     """Whether somebody has changed builder.py."""
     if deepspeed.ours:
-        return (f"builder.py carries {'only a part of ' if seen.nonsense or seen.bf16_off else ''}sparkdoctor's patch",)
+        return ("op_builder carries only a part of sparkdoctor's patch",)
     if deepspeed.pristine is None:
         return ()
     return ("builder.py is as it was installed" if deepspeed.pristine else "builder.py was changed after its installation",)
@@ -198,4 +198,4 @@ def _pinned(deepspeed: Deepspeed, python: Python) -> str:
     if openfold3 is None or openfold3.release >= (0, 4, 3):
         return ""
     asked = f" ({deepspeed.asked})" if deepspeed.asked else ""
-    return f" Where OpenFold3 {openfold3.version}{asked} must keep this one, patching two lines of builder.py is the other way."
+    return f" Where OpenFold3 {openfold3.version}{asked} must keep this one, `sparkdoctor fix patch-deepspeed` is the other way."

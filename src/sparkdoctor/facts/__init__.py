@@ -8,8 +8,10 @@ from sparkdoctor.facts.cgroup import Cgroup
 from sparkdoctor.facts.compilers import Compilers
 from sparkdoctor.facts.container import Container
 from sparkdoctor.facts.cutlass import Cutlass
+from sparkdoctor.facts.cutlass_trees import CutlassTrees
 from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
+from sparkdoctor.facts.deepspeed_source import DeepspeedSource
 from sparkdoctor.facts.devices import Devices
 from sparkdoctor.facts.driver import Driver
 from sparkdoctor.facts.environment import EnvironmentFile
@@ -45,8 +47,10 @@ __all__ = [
     "Container",
     "CudaHome",
     "Cutlass",
+    "CutlassTrees",
     "Deepspeed",
     "DeepspeedBuilder",
+    "DeepspeedSource",
     "Devices",
     "Disks",
     "Driver",
