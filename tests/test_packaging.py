@@ -22,6 +22,7 @@ from sparkdoctor.registry import Registry
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CHECKS = ROOT / "checks" / "sparkdoctor_checks"
+FIXES = ROOT / "fixes" / "sparkdoctor_fixes"
 NOBODY = 65534
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 OFFLINE = ("--no-deps", "--no-build-isolation", "--no-index", "-q")
@@ -113,14 +114,15 @@ def test_no_patient_is_required() -> None:
     assert not required & {"torch", "triton", "deepspeed", "openfold3", "numpy"}
 
 
-def test_one_check_a_file() -> None:
+def test_one_check_or_fix_a_file() -> None:
     files = [path for path in CHECKS.rglob("*.py") if path.name != "__init__.py"]
     registry = Registry.load()
     ours = {name for name, owner in registry.owners.items() if owner.distribution == "sparkdoctor"}
-    assert ours == {path.stem.replace("_", "-") for path in files}
     assert {(check.layer, name) for name, check in registry.checks.items() if name in ours} == {
         (path.parent.name, path.stem.replace("_", "-")) for path in files
     }
+    fixes = {path.stem.replace("_", "-") for path in FIXES.rglob("*.py") if path.name != "__init__.py"}
+    assert registry.fixes.keys() & ours == fixes
     assert registry.problems == []
 
 
@@ -134,7 +136,7 @@ def test_the_sdist_has_the_sources_and_no_litter(sdist: Path) -> None:
     wanted = {"pyproject.toml", "README.md", "LICENSE", "tests/test_packaging.py", "tests/standins/nvml.c"}
     wanted |= {
         f"{root}/{name}"
-        for root, top in (("src", "sparkdoctor"), ("checks", "sparkdoctor_checks"))
+        for root, top in (("src", "sparkdoctor"), ("checks", "sparkdoctor_checks"), ("fixes", "sparkdoctor_fixes"))
         for name in sources(f"{root}/{top}")
     }
     assert wanted <= found
@@ -237,7 +239,7 @@ def test_the_installed_wheel_finds_all_checks_elsewhere_and_as_another_user(inst
     listed = subprocess.run(
         [python, "-B", "-m", "sparkdoctor", "list"], env=env, cwd=work, capture_output=True, text=True, check=True, **options
     )
-    assert sorted(re.findall(r"^  (\S+) ", listed.stdout, re.MULTILINE)) == sorted(Registry.load().checks)
+    assert sorted(re.findall(r"^  (\S+) ", listed.stdout, re.MULTILINE)) == sorted(Registry.load().owners)
     assert listed.stderr == ""
     command = [python, "-B", "-m", "sparkdoctor", "check", "--format", "json"]
     checked = subprocess.run(command, env=env, cwd=work, capture_output=True, text=True, check=False, **options)

@@ -15,7 +15,7 @@ _SEARCHED = "CPATH"
 _TITLE = "# CUTLASS, for DeepSpeed up to 0.18.4\n"
 
 
-@fix(cures=("deepspeed-cutlass-missing",))
+@fix(cures=("deepspeed-cutlass-missing",), after=("set-environment",))
 def find_cutlass(
     cutlass: Cutlass, trees: CutlassTrees, deepspeed: Deepspeed, environment: EnvironmentFile, python: Python
 ) -> Answer:
@@ -65,8 +65,9 @@ def find_cutlass(
     return Plan(
         f"{name} finds {_version(tree)} in {tree.includes[0]}",
         tuple(steps),
-        notes=(*said, f"shells that are to build or run it read the file first: {environment.read}"),
+        notes=(*said, "shells that are to build or run it read that file first"),
         environment=tuple(settings.items()),
+        then=environment.read,
     )
 
 

@@ -9,19 +9,21 @@ from sparkdoctor.plugin import Answer, Missing, NotNeeded, Plan, Refused, fix
 PRINTED = 'eval "$(sparkdoctor env)"'
 
 
-@fix(
-    cures=(
-        "arch-list-wrong",
-        "build-jobs-unbounded",
-        "cuda-home-wrong",
-        "deepspeed-cutlass-missing",
-        "nvcc-lacks-architecture",
-        "nvcc-missing",
-        "nvcc-torch-mismatch",
-        "triton-ptxas-path-ignored",
-        "triton-ptxas-too-old",
-    )
-)
+CURED = {
+    "CUDA_HOME": ("cuda-home-wrong", "nvcc-lacks-architecture", "nvcc-missing", "nvcc-torch-mismatch"),
+    "TORCH_CUDA_ARCH_LIST": ("arch-list-wrong", "build-jobs-unbounded"),
+    "DS_NVCC_THREADS": ("build-jobs-unbounded",),
+    "NVCC_THREADS": ("build-jobs-unbounded",),
+    "MAX_JOBS": ("build-jobs-unbounded",),
+    "NVCC_APPEND_FLAGS": (),
+    "TRITON_PTXAS_PATH": ("triton-ptxas-path-ignored", "triton-ptxas-too-old"),
+    "TRITON_PTXAS_BLACKWELL_PATH": ("triton-ptxas-path-ignored", "triton-ptxas-too-old"),
+    "CUTLASS_PATH": ("deepspeed-cutlass-missing",),
+}
+"""The checks that each variable can cure."""
+
+
+@fix(cures=tuple(sorted({name for names in CURED.values() for name in names})))
 def set_environment(exports: Exports, file: EnvironmentFile | Missing) -> Answer:
     """A file of `export` lines says how to build and run on this machine.
 
@@ -55,8 +57,12 @@ def set_environment(exports: Exports, file: EnvironmentFile | Missing) -> Answer
     return Plan(
         f"{file.path} {'sets' if exports.wanted else 'no longer sets'} {', '.join(news)}",
         file.steps(text),
-        (*wrong, f"a shell reads it with `{file.read}`: in ~/.bashrc that serves every new one"),
-        tuple(_environment(exports, file, text)),
+        (*wrong, "a line in ~/.bashrc that reads it serves every new shell"),
+        environment := tuple(_environment(exports, file, text)),
+        tuple(
+            sorted({check for name, value in environment if exports.present.get(name) != value for check in CURED.get(name, ())})
+        ),
+        file.read,
     )
 
 

@@ -9,12 +9,12 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from sparkdoctor import process
-from sparkdoctor.facts.course import follow
+from sparkdoctor.facts.course import TELLING, follow
 from sparkdoctor.files import fill
 from sparkdoctor.host import PATIENT, Watch, hearing
 from sparkdoctor.journal import Record, Treatment
@@ -156,8 +156,7 @@ class _Performance:
             token=token,
         )
         if worked.code != 0:
-            said = process.Ran(worked.code, worked.stdout, worked.stderr).last_words
-            raise OSError(f"{step.argv[0]} {worked.ended}" + (f": {said}" if said else ""))
+            raise OSError(_ended(step.argv, worked))
 
     def work(self, step: Work, around: Surroundings) -> None:
         token = process.mark()
@@ -267,8 +266,15 @@ def _run_back(about: dict[str, Any], environment: Mapping[str, str]) -> None:
     if undo:
         worked = process.work(undo, timeout=_UNDO_SECONDS, env={**environment, "LC_ALL": "C.UTF-8"})
         if worked.code != 0:
-            said = process.Ran(worked.code, worked.stdout, worked.stderr).last_words
-            raise OSError(f"{undo[0]} {worked.ended}" + (f": {said}" if said else ""))
+            raise OSError(_ended(undo, worked))
+
+
+def _ended(argv: Sequence[str], worked: process.Worked) -> str:
+    """How a command ended, and of what it said the line that tells why."""
+    lines = f"{worked.stdout}\n{worked.stderr}".splitlines()
+    said = next((line.strip() for line in lines if TELLING.search(line)), "")
+    said = said or process.Ran(worked.code, worked.stdout, worked.stderr).last_words
+    return f"{argv[0]} {worked.ended}" + (f": {said}" if said else "")
 
 
 _TIMES = ("atime", "mtime")

@@ -84,7 +84,7 @@ class Plan(NamedTuple):
 
     `notes` are what else a user should know before saying yes. `environment` is what a file that it writes sets (None: unsets)
     for the programs that read it: the cure is looked for with these variables. `cures` narrows what the fix promises to what
-    this plan will cure; empty where that is all of it that was ill.
+    this plan will cure; empty where that is all of it that was ill. `then` is the command by which the user makes it take effect.
     """
 
     summary: str
@@ -92,6 +92,7 @@ class Plan(NamedTuple):
     notes: tuple[str, ...] = ()
     environment: tuple[tuple[str, str | None], ...] = ()
     cures: tuple[str, ...] = ()
+    then: str | None = None
 
 
 class Refused(NamedTuple):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sparkdoctor import doctor
 from sparkdoctor.fix import Fix
@@ -30,7 +30,7 @@ class Treated(NamedTuple):
     """What became of one fix.
 
     `reason` in the user's words, `command` what there is left to do; `checks` are those that it is to cure, with how each ended
-    on the fresh look. `environment` is what it has set for programs that read the file which it wrote.
+    on the fresh look.
     """
 
     fix: Fix
@@ -78,8 +78,15 @@ _ASKED = 4
 _MOMENT = 0.5
 """Seconds that an answer may take without another look: a person takes longer, and a build may begin."""
 
-Look = Callable[[Mapping[str, str]], Machine]
-"""Makes a fresh machine with an environment."""
+
+class Look(Protocol):
+    """Makes a fresh machine with an environment, one for deep facts too or not."""
+
+    def __call__(self, environment: Mapping[str, str], *, deep: bool) -> Machine:
+        """It is asked nothing yet."""
+        ...
+
+
 Agree = Callable[[Fix, Plan], bool]
 """Shows a plan and tells whether it may be done."""
 
@@ -128,7 +135,7 @@ class Doctor:
         """The plan that may be done, or how it ended without."""
         agreed: Plan | None = None
         for _ in range(_ASKED):
-            answer = plan(self._look(self.environment), fix)
+            answer = plan(self._look(self.environment, deep=True), fix)
             match answer:
                 case Refused(reason, command):
                     return Treated(fix, Outcome.REFUSED, reason, command=command)
@@ -175,7 +182,8 @@ class Doctor:
         """Whether what was ill is well on a fresh look, and nothing that the fix is about is ill that was not."""
         ill = {result.id for result in before.results if result.status in doctor.ILL}
         checks = [self._registry.checks[name] for name in fix.cures if name in self._registry.checks]
-        machine = self._look(self.environment)
+        # As deep as can be, but for what a script of ours has proven in the doing: that takes its time.
+        machine = self._look(self.environment, deep=not any(isinstance(step, Work) for step in plan.steps))
         machine.start(doctor.facts_of(checks))
         seen = {check.id: doctor.examine(machine, check) for check in checks}
         promised = set(plan.cures) or (ill & set(fix.cures)) or set(fix.cures)
@@ -185,7 +193,7 @@ class Doctor:
         if left:
             reason = "; ".join(f"{name} still says: {bad[name].summary}" for name in left)
             return Treated(fix, Outcome.NOT_CURED, reason, plan, told)
-        return Treated(fix, Outcome.CURED, plan.summary, plan, told)
+        return Treated(fix, Outcome.CURED, plan.summary, plan, told, plan.then)
 
 
 def _deeds(plan: Plan) -> list[Step]:

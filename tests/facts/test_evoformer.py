@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from lab import Lab
 from sparkdoctor.facts import EvoformerPlace
-from sparkdoctor.facts.evoformer import ROOMY, SPLIT, free_name
+from sparkdoctor.facts.evoformer import ROOMY, SPLIT
+from sparkdoctor.facts.extensions import free_name
 from standins.hosts import script
 
 NVCC = """\

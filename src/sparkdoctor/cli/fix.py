@@ -118,9 +118,8 @@ class _Room:
         machine = Machine(self._host(environment), self._profile, timeout=self._time, deep=self._deep)
         return doctor.diagnose(machine, self.registry, doctor.select(self.registry))
 
-    def look(self, environment: Mapping[str, str]) -> Machine:
-        """As deep as can be: a cure is believed when it is proven."""
-        return Machine(self._host(environment), self._profile, timeout=seconds(None, deep=True), deep=True)
+    def look(self, environment: Mapping[str, str], *, deep: bool) -> Machine:
+        return Machine(self._host(environment), self._profile, timeout=seconds(None, deep=deep), deep=deep)
 
     def _host(self, environment: Mapping[str, str]) -> LocalHost:
         return LocalHost(self._python, self._watch, environment)
