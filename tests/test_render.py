@@ -228,7 +228,7 @@ def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 LAST = {
-    "failed": "Next: do the first remedy above, then check again. Why: sparkdoctor explain c-broken",
+    "failed": "Next: sparkdoctor fix --all is for 1 of these 2; it shows what it would do first. Why: sparkdoctor explain c-broken",
     "warning": "Next: consider the first remedy above, then check again. Why: sparkdoctor explain b-bent",
     "ok": "Healthy: nothing to do.",
     "unknown": "No verdict: nothing could be examined. See the reasons above.",

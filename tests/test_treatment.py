@@ -106,7 +106,7 @@ def test_a_cure_and_its_undo(home: Home) -> None:
     assert home.fix("--all", "--yes").out == "Nothing to fix.\n"
     undone = home.run("undo")
     assert (undone.code, undone.err) == (0, "")
-    assert undone.out == f"{ended.document['treatment']}: 1 of 1 step taken back\n"
+    assert undone.out == "treatment 1: 1 of 1 step taken back\n"
     assert tree(home.kitchen) == before
     assert home.run("undo").out == "Nothing to take back.\n"
 
@@ -227,7 +227,7 @@ def test_the_words_at_a_terminal(home: Home) -> None:
     assert "✗ push-door: not cured: door-shut still says: the door is ajar" in lines
     rest = ended.out.partition("\nStill to do:\n")[2]
     assert rest.startswith("door-shut (failed): the door is ajar\n    → Mend it.\n")
-    assert re.fullmatch(r"To take this back: sparkdoctor undo \d{8}T\d{6}", lines[-1])
+    assert lines[-1] == "To take this back: sparkdoctor undo 1"
 
 
 # --- wrong usage
@@ -275,9 +275,9 @@ def test_treatments_are_undone_one_by_one_the_last_first(home: Home) -> None:
     between = tree(home.kitchen)
     second = home.fixed("light-oven").document["treatment"]
     listed = home.run("undo", "--list").out.splitlines()
-    assert [line.split()[0] for line in listed] == [first, second]
-    assert re.fullmatch(rf"{second}  \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC  done         2 steps   light-oven", listed[1])
-    assert home.run("undo").out == f"{second}: 2 of 2 steps taken back\n"
+    assert [line.split()[0] for line in listed] == [first, second] == ["1", "2"]
+    assert re.fullmatch(r"  2  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  done         2 steps   light-oven", listed[1])
+    assert home.run("undo").out == "treatment 2: 2 of 2 steps taken back\n"
     assert tree(home.kitchen) == between
     assert "undone" in home.run("undo", "--list").out.splitlines()[1]
     assert home.run("undo", first).code == 0
@@ -286,12 +286,12 @@ def test_treatments_are_undone_one_by_one_the_last_first(home: Home) -> None:
 
 def test_an_undo_of_what_has_changed_since(home: Home) -> None:
     home.has(milk="sour")
-    name = home.fixed("buy-milk").document["treatment"]
+    home.fixed("buy-milk")
     home.has(milk="condensed")
     ended = home.run("undo")
     assert ended.code == 1
     assert ended.err == f"buy-milk: {home.kitchen}/milk has changed since\n"
-    assert ended.out == f"{name}: 0 of 1 step taken back\n"
+    assert ended.out == "treatment 1: 0 of 1 step taken back\n"
     assert home.file("milk") == "condensed"
 
 

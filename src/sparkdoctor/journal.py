@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from sparkdoctor.files import fill, sync
 
 VARIABLE = "SPARKDOCTOR_STATE"
+_ID = re.compile(r"[1-9]\d{0,8}")
 _RECORD = re.compile(r"(\d{4})\.(do|done|undone|saved)")
 
 
@@ -47,7 +48,10 @@ class Record(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A treatment at a glance. `began` in UTC; `state` is done, undone, interrupted or damaged, of which `note` tells."""
+    """A treatment at a glance.
+
+    `began` in UTC, by the clock of then; `state` is done, undone, interrupted or damaged, of which `note` tells.
+    """
 
     id: str
     began: str
@@ -108,26 +112,27 @@ class Journal:
             raise Unsafe(f"others may write in {self.directory}: chmod go-w {self.directory}")
 
     def begin(self) -> "Treatment":
-        """Open a new treatment."""
-        stem = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        for number in range(1000):
-            directory = os.path.join(self.directory, stem + (f"-{number:03d}" if number else ""))
-            try:
+        """Open a new treatment. It is numbered: a clock may be set back."""
+        number = max((int(one.id) for one in self._all()), default=0)
+        while True:
+            number += 1
+            directory = os.path.join(self.directory, str(number))
+            with contextlib.suppress(FileExistsError):
                 os.mkdir(directory, 0o700)
-            except FileExistsError:
-                continue
-            sync(self.directory)
-            return Treatment(directory)
-        raise OSError("no name for a treatment is left")
+                sync(self.directory)
+                return Treatment(directory)
 
     def treatments(self) -> list["Treatment"]:
         """All that have a step, the oldest first."""
+        return [treatment for treatment in self._all() if treatment.records()]
+
+    def _all(self) -> list["Treatment"]:
         try:
-            names = sorted(os.listdir(self.directory))
+            names = os.listdir(self.directory)
         except FileNotFoundError:
             return []
-        found = [Treatment(os.path.join(self.directory, name)) for name in names if re.match(r"\d{8}T\d{6}", name)]
-        return [treatment for treatment in found if os.path.isdir(treatment.directory) and treatment.records()]
+        paths = [os.path.join(self.directory, name) for name in sorted((name for name in names if _ID.fullmatch(name)), key=int)]
+        return [Treatment(path) for path in paths if os.path.isdir(path)]
 
 
 class Treatment:
@@ -175,7 +180,8 @@ class Treatment:
             state = "undone"
         else:
             state = "done" if self.over else "interrupted"
-        began = time.strftime("%Y-%m-%d %H:%M:%S", time.strptime(self.id[:15], "%Y%m%dT%H%M%S"))
+        at = next((record.about["at"] for record in records if "at" in record.about), None)
+        began = "unknown" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
         fixes = tuple(dict.fromkeys(record.fix for record in records if not record.damage))
         return Entry(self.id, began, fixes, len(records), state, damaged[0] if damaged else "")
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -46,7 +47,7 @@ def perform(treatment: Treatment, number: int, fix: str, step: Step, around: Sur
         Refusal: things are not as they were when the plan was made; nothing was changed.
         OSError: it failed. What it has changed is written down, `take_back` looks.
     """
-    about: dict[str, Any] = {"do": type(step).__name__, "fix": fix, "shown": shown(step)}
+    about: dict[str, Any] = {"do": type(step).__name__, "fix": fix, "shown": shown(step), "at": int(time.time())}
     one = _Performance(treatment, number, about)
     match step:
         case WriteFile():

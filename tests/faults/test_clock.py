@@ -14,7 +14,8 @@ def test_durations_are_measured_on_a_clock_that_cannot_be_set() -> None:
     files = [*SOURCES.rglob("*.py")]
     assert files
     lines = [f"{path.name}: {line}" for path in files for line in path.read_text().splitlines() if wall.search(line)]
-    assert lines == ["reading.py:     now = int(time.time())  # the clock of file times"]
+    allowed = {"reading.py": "the clock of file times", "journal.py": "time.gmtime(at)", "perform.py": '"at": int(time.time())'}
+    assert [line for line in lines if allowed.get(line.partition(":")[0], "\0") not in line] == []
 
 
 CLOCK = """

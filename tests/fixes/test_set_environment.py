@@ -50,7 +50,8 @@ def test_a_new_file_and_its_directory() -> None:
     assert plan.summary == f"{PATH} sets MAX_JOBS"
     assert plan.steps == (MakeDirectory("/home/user/.config/sparkdoctor", 0o700), WriteFile(PATH, HEADER + LINE))
     assert plan.environment == (("MAX_JOBS", "20"),)
-    assert any(f". {PATH}" in note for note in plan.notes)
+    assert plan.then == f". {PATH}"
+    assert plan.cures == ("build-jobs-unbounded",)
 
 
 def test_the_users_lines_are_part_of_the_environment_and_stay() -> None:

@@ -10,7 +10,7 @@ from sparkdoctor.journal import Busy, Journal, Treatment, Unsafe
 from sparkdoctor.render import treatment as pages
 
 
-@click.command("undo", epilog="Examples: sparkdoctor undo | sparkdoctor undo --list | sparkdoctor undo 20261122T101500")
+@click.command("undo", epilog="Examples: sparkdoctor undo | sparkdoctor undo --list | sparkdoctor undo 3")
 @click.argument("id", required=False)
 @click.option("--list", "listed", is_flag=True, help="Show the treatments that are written down.")
 def command(id: str | None, listed: bool) -> int:  # noqa: A002 (it is the word of the reports)
@@ -25,7 +25,7 @@ def command(id: str | None, listed: bool) -> int:  # noqa: A002 (it is the word 
             emit(pages.listed(one.entry() for one in found) or "No treatment is written down.\n")
             return 0
         if id is not None:
-            found = [one for one in found if one.id == id]
+            found = [one for one in found if one.id == id.lstrip("0")]
             if not found:
                 raise click.ClickException(f"no treatment {id!r}; see sparkdoctor undo --list")
         found = [one for one in found if any(not record.undone for record in one.records())]
@@ -45,5 +45,5 @@ def _undo(one: Treatment) -> int:
     left = sum(not record.undone for record in one.records())
     for problem in problems:
         say(problem)
-    emit(f"{one.id}: {due - left} of {due} step{'' if due == 1 else 's'} taken back\n")
+    emit(f"treatment {one.id}: {due - left} of {due} step{'' if due == 1 else 's'} taken back\n")
     return int(bool(problems))
