@@ -31,8 +31,8 @@ from sparkdoctor.facts.nvcc import REFUSAL
 from sparkdoctor.plugin import Answer, MakeDirectory, Missing, Move, NotNeeded, Plan, Refused, Step, Work, fix
 from sparkdoctor.profiles import Profile
 
-FILES = 3
-"""Translation units of evoformer_attn: more jobs have nothing to do."""
+JOBS = 2
+"""Compilers that evoformer_attn can use: attention_back.cu takes longer than its two other files one after the other."""
 RESERVE = 4 << 30
 """Bytes of memory that a build leaves alone, or an eighth of a small machine's."""
 ROOM, SCRATCH = 256 << 20, 512 << 20
@@ -88,7 +88,8 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
     times faster on 16 cores; GCC's garbage collector is kept still, which saves a sixth of its time for the same object.
     DeepSpeed's own flags stay as they are, so its next load has nothing to build. What is left is reading headers and templates,
     three times one after the other in each file. Not worth having: --Ofast-compile (a slower build and slower kernels),
-    precompiled headers (each file is read once), huge pages for compilers' memory (no faster), more jobs than files.
+    precompiled headers (each file is read once), huge pages for compilers' memory (no faster), and a third compiler at once:
+    attention_back.cu takes longer than the two other files one after the other.
 
     It takes the GPU that DeepSpeed will use: DeepSpeed reads the architecture from it. Triton's kernels are compiled by a
     prediction, not ahead of one.
@@ -284,7 +285,7 @@ def _budget(
             "ps aux --sort=-rss | head",
         )
     asked = None if isinstance(settings, Missing) or not settings.max_jobs else settings.jobs
-    return _Budget(min(fitting, FILES, asked or FILES), free - reserve, reserve)
+    return _Budget(min(fitting, JOBS, asked or JOBS), free - reserve, reserve)
 
 
 def _missing(extensions: Extensions) -> tuple[str, ...]:

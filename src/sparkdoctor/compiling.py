@@ -16,8 +16,13 @@ from sparkdoctor.model import Missing
 from sparkdoctor.profiles import Profile
 
 _SOURCE = re.compile(r"\.(?:c|cc|cpp|cxx|c\+\+|C|cu|hip|s|S)$")
-_DRIVER = re.compile(r"(?:.*-)?(?:nvcc|cc|c\+\+|gcc|g\+\+|clang|clang\+\+|hipcc)(?:-?[\d.]+)?$")
-"""Programs that compile or link a whole translation unit: `nvcc`, `x86_64-linux-gnu-g++-13`."""
+_DRIVER = re.compile(
+    r"(?:.*-)?(?:nvcc|cc|c\+\+|gcc|g\+\+|clang|clang\+\+|hipcc)(?:-?[\d.]+)?$|(?:cc1|cc1plus|cc1obj|lto1|cicc|cudafe\+\+|ptxas|nvlink)$"
+)
+"""Programs that compile or link a whole translation unit: `nvcc`, `x86_64-linux-gnu-g++-13`.
+
+Also those that these call: the driver may have any name (`g++-real`).
+"""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 

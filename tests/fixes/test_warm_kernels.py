@@ -95,11 +95,11 @@ def test_it_is_built_where_it_will_be_looked_for() -> None:
     assert make == MakeDirectory(PATH, filled=True)
     assert isinstance(work, Work)
     assert work[:3] == ("/venv/bin/python", "warm", (PATH,))
-    assert dict(work.env) == {"MAX_JOBS": "3", "NVCC_APPEND_FLAGS": f"{SPLIT} {ROOMY}"}
+    assert dict(work.env) == {"MAX_JOBS": "2", "NVCC_APPEND_FLAGS": f"{SPLIT} {ROOMY}"}
     assert work.reserve == 4 * GIB
     assert found.environment == ()
     assert found.summary == f"evoformer_attn is built for 12.1 in {ROOT} and loads without building"
-    assert "3 compilers at once within 112.0 GiB, ended where less than 4.0 GiB stay free" in found.notes[0]
+    assert "2 compilers at once within 112.0 GiB, ended where less than 4.0 GiB stay free" in found.notes[0]
 
 
 def test_directories_that_are_not_there_yet_are_made() -> None:
@@ -176,10 +176,11 @@ def test_what_the_user_has_set_for_nvcc_stays(append: str, faster: tuple[str, ..
 @pytest.mark.parametrize(
     ("available", "total", "limited", "asked", "jobs"),
     [
-        (100, 120, None, None, "3"),
+        (100, 120, None, None, "2"),
         (100, 120, None, "1", "1"),
-        (100, 120, None, "0", "3"),
+        (100, 120, None, "0", "2"),
         (12, 120, None, None, "2"),
+        (10, 120, None, None, "1"),
         (100, 120, 8, None, "1"),
         (6, 8, None, None, "1"),
     ],

@@ -95,8 +95,9 @@ def _treat(room: "_Room", desk: "_Desk", practice: treatment.Doctor, before: Rep
                 break
             seen = room.report(practice.environment)
     except BaseException:
-        if practice.treatment:
-            say(f"interrupted: what was begun is taken back; what was done before: sparkdoctor undo {practice.treatment.id}")
+        say("interrupted: what was begun is taken back")
+        if practice.treatment and not all(record.undone for record in practice.treatment.records()):
+            say(f"what was done before it stays; to take that back too: sparkdoctor undo {practice.treatment.id}")
         raise
     finally:
         practice.end()
