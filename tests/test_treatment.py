@@ -207,6 +207,11 @@ def test_a_fix_by_name_that_is_not_needed(home: Home) -> None:
 
 def test_what_a_file_sets_is_believed_for_the_programs_that_read_it(home: Home) -> None:
     home.has(radio="broken")
+    told = home.fix("--all", "--yes").out
+    assert told.endswith(
+        "\nWell in a shell that has read the file above, not yet in this one: music-off\nTo take this back: sparkdoctor undo 1\n"
+    )
+    home.run("undo")
     ended = home.fixed("--all")
     assert ended.outcomes == {"sing": "cured"}
     assert ended.document["fixes"][0]["environment"] == {"MUSIC": "on"}

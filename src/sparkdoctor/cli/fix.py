@@ -74,7 +74,7 @@ def command(  # noqa: PLR0913, PLR0917 (one parameter for each option)
         before = room.report(os.environ)
         if dry_run:
             practice.treat(fixes or treatment.chosen(registry, before), before, desk.ask, desk.tell)
-            desk.close(practice, before, before)
+            desk.close(practice, before, before, before)
             return exit_code(before, "failed")
         try:
             with journal.locked():
@@ -101,8 +101,10 @@ def _treat(room: "_Room", desk: "_Desk", practice: treatment.Doctor, before: Rep
         raise
     finally:
         practice.end()
-    after = room.report(os.environ) if practice.treated else before
-    desk.close(practice, before, after)
+    after = later = room.report(os.environ) if practice.treated else before
+    if practice.environment != os.environ:
+        later = room.report(practice.environment)
+    desk.close(practice, before, after, later)
     return exit_code(after, "failed")
 
 
@@ -169,26 +171,27 @@ class _Desk:
         if self._terminal and one.outcome is not Outcome.PLANNED:
             emit(pages.told(one))
 
-    def close(self, practice: treatment.Doctor, before: Report, after: Report) -> None:
+    def close(self, practice: treatment.Doctor, before: Report, after: Report, later: Report) -> None:
+        """`after` is how it is in this shell, `later` in one that has read what was written for it."""
         undo = practice.treatment.id if practice.treatment else None
         if not self._terminal:
             emit(pages.as_json(practice.treated, after, undo))
             if self._unasked:
                 say("nothing was done: nobody can be asked here; add --yes")
             return
-        emit(self._words(practice, before, after))
+        emit(self._words(practice, before, after, later))
         if undo:
             emit(f"To take this back: sparkdoctor undo {undo}\n")
 
-    def _words(self, practice: treatment.Doctor, before: Report, after: Report) -> str:
+    def _words(self, practice: treatment.Doctor, before: Report, after: Report, later: Report) -> str:
         if self._unasked:
             return "Nothing was done: nobody can be asked here; add --yes.\n"
         if not practice.treated:
             return _LEFT if before.verdict != "ok" else "Nothing to fix.\n"
         if self._dry_run:
             return "Nothing was done: this was a rehearsal.\n"
-        still = pages.left(after)
-        return f"\nStill to do:\n{still}" if still else "\nHealthy: nothing is left to do.\n"
+        still = pages.left(after, later)
+        return f"\n{still}" if still else "\nHealthy: nothing is left to do.\n"
 
 
 _LEFT = "There is no fix for what was found; sparkdoctor check says what to do.\n"

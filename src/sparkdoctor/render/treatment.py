@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sparkdoctor.fix import Fix
 from sparkdoctor.journal import Entry
-from sparkdoctor.model import Report
+from sparkdoctor.model import Report, Status
 from sparkdoctor.plan import Plan, Run, Step, Work, WriteFile, shown
 from sparkdoctor.render import headline, printable
 from sparkdoctor.render.json import document
@@ -56,16 +56,25 @@ def told(one: Treated) -> str:
     return page.text()
 
 
-def left(report: Report) -> str:
-    """The problems that a look after the treatment still finds, a line each, with the remedy that is nobody's but the user's."""
+def left(after: Report, later: Report) -> str:
+    """The problems that a look after the treatment still finds, with the remedies that are the user's.
+
+    Those that `later` does not find, a look with what was written for shells to read, are only named.
+    """
     page = _Page()
-    for result in headline.problems_of(report):
-        style = "yellow" if result.status == "warning" else "bold red"
+    problems = headline.problems_of(later)
+    if problems:
+        page.prose(Text("Still to do:"))
+    for result in problems:
+        style = "yellow" if result.status is Status.WARNING else "bold red"
         page.prose(Text.assemble((f"{result.id}", style), f" ({result.status}): {printable(result.verdict.summary)}"))
         if remedy := result.verdict.remedy:
             page.prose(Text(f"→ {printable(remedy.text)}"), _INDENT)
             if remedy.command:
                 page.whole(Text(f"{_INDENT}  {printable(remedy.command)}", "cyan"))
+    known = {result.id for result in problems}
+    if here := [result.id for result in headline.problems_of(after) if result.id not in known]:
+        page.prose(Text(f"Well in a shell that has read the file above, not yet in this one: {', '.join(here)}"))
     return page.text()
 
 
