@@ -3,19 +3,29 @@
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
+import pytest
+from click import Context
 from click.testing import CliRunner
 
 from sparkdoctor import profiles
+from sparkdoctor.check import Check, Described
 from sparkdoctor.cli import group
+from sparkdoctor.fix import Fix
+from sparkdoctor.plan import NotNeeded, Plan, Refused
 from sparkdoctor.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_page_of_checks_is_made_from_their_docstrings() -> None:
-    page = runpy.run_path(str(ROOT / "docs" / "make_checks.py"))["page"]()
-    assert (ROOT / "docs" / "checks.md").read_text(encoding="utf-8") == page, "python docs/make_checks.py"
+@pytest.mark.parametrize("name", ["checks.md", "fixes.md"])
+def test_the_pages_of_checks_and_fixes_are_made_from_their_docstrings(name: str) -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "make_pages.py"))["PAGES"][name]()
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == page, "python docs/make_pages.py"
+    others = {one.name: one.read_text(encoding="utf-8") for one in (ROOT / "docs").glob("*.md")}
+    for target, anchor in re.findall(r"\]\((\w+\.md)#([\w-]+)\)", page):
+        assert re.search(rf"(?mi)^#+ `?{anchor}`?$", others[target]), f"{target}#{anchor}"
 
 
 def test_the_example_profile_is_one(tmp_path: Path) -> None:
@@ -28,21 +38,32 @@ def test_the_example_profile_is_one(tmp_path: Path) -> None:
     assert set(profile.severity) <= set(Registry.load().checks)
 
 
-def test_the_example_checks_are_ones() -> None:
+def test_the_examples_of_checks_and_fixes_are_ones() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 2
-    for number, block in enumerate(blocks):
-        module = {"__name__": f"example{number}.checks.layer"}
+    module: dict[str, Any] = {"__name__": "example.checks.layer"}
+    for block in blocks:
         exec(compile(block, "CONTRIBUTING.md", "exec"), module)
-        (check,) = (value for value in module.values() if type(value).__name__ == "Check")
-        assert check.needs  # type: ignore[attr-defined]
+    described = [value for value in module.values() if isinstance(value, Described)]
+    assert [type(one) for one in described] == [Check, Check, Fix]
+    assert all(one.needs for one in described)
+    fan, answer = module["Fan"], described[2].function
+    assert isinstance(answer(fan=fan(0, "duty = 0\n")), Plan)
+    assert isinstance(answer(fan=fan(0, "duty = full\n")), Refused)
+    assert isinstance(answer(fan=fan(900, "duty = 0\n")), NotNeeded)
 
 
 def test_every_command_and_option_of_the_readme_exists() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--gpus", "--ipc", "--shm-size", "--output-format", "--runs"}
-    known = "".join(CliRunner().invoke(group, [command, "--help"]).output for command in ("check", "record", "list", "explain"))
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {
+        "--gpus",
+        "--ipc",
+        "--shm-size",
+        "--output-format",
+        "--runs",
+        "--ulimit",
+    }
+    known = "".join(CliRunner().invoke(group, [command, "--help"]).output for command in group.list_commands(Context(group)))
     assert [option for option in options if option not in known] == []
 
 

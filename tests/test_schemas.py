@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +10,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from referencing import Registry as Schemas
+from referencing import Resource
 
 from sparkdoctor import doctor, profiles, tape
+from sparkdoctor.host import LocalHost
+from sparkdoctor.journal import Journal
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Report, Result, Status, Verdict, fail, ok, skip, warn
-from sparkdoctor.registry import Registry
+from sparkdoctor.perform import Surroundings
+from sparkdoctor.registry import Plugin, Registry
 from sparkdoctor.render import json as json_render
+from sparkdoctor.render import treatment as treatment_render
+from sparkdoctor.treatment import Doctor, Outcome, chosen
 
 ROOT = Path(__file__).parent.parent
 TAPES = sorted((ROOT / "tests" / "machines").glob("*.tape.json"))
 REGISTRY = Registry.load()
 
 
-def validator(name: str) -> Draft202012Validator:
+def validator(name: str, *others: Draft202012Validator) -> Draft202012Validator:
     schema = json.loads((ROOT / "docs" / f"{name}.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+    known: Schemas[Any] = Schemas().with_resources(
+        (other.schema["$id"], Resource.from_contents(other.schema)) for other in others if isinstance(other.schema, dict)
+    )
+    return Draft202012Validator(schema, registry=known)
 
 
 REPORT, TAPE = validator("report"), validator("tape")
+TREATMENT = validator("treatment", REPORT)
 
 
 def errors(schema: Draft202012Validator, value: Any) -> list[str]:
@@ -146,7 +158,7 @@ def test_every_status_and_every_key_of_a_report_stands_in_the_schema() -> None:
 
 
 def test_what_the_schemas_say_is_described() -> None:
-    for schema in (REPORT.schema, TAPE.schema):
+    for schema in (REPORT.schema, TAPE.schema, TREATMENT.schema):
         assert isinstance(schema, dict)
         assert all(description.endswith(".") for description in descriptions(schema["properties"]))
         assert schema["description"]
@@ -154,6 +166,86 @@ def test_what_the_schemas_say_is_described() -> None:
 
 def descriptions(properties: dict[str, Any]) -> list[str]:
     return [value["description"] for value in properties.values() if isinstance(value, dict)]
+
+
+# --- treatments
+
+
+def treated(place: Path, *, agreed: bool = True, **files: str) -> Any:
+    """The document of a real treatment of everything that is ill in a kitchen with these files."""
+    kitchen, registry = place / "kitchen", Registry()
+    registry.add(Plugin("kitchen", "kitchen", "kitchen"))
+    kitchen.mkdir()
+    for name, text in files.items():
+        (kitchen / name).write_text(text)
+
+    def look(environment: Mapping[str, str], *, deep: bool) -> Machine:
+        return Machine(LocalHost(None, None, environment), profiles.load("dgx-spark"), deep=deep)
+
+    around = Surroundings({"KITCHEN": str(kitchen), "PATH": "/usr/bin:/bin"})
+    practice = Doctor(registry, look, Journal(str(place)).begin, around)
+    before = doctor.diagnose(look(around.environment, deep=False), registry, doctor.select(registry))
+    practice.treat(chosen(registry, before), before, lambda _fix, _plan: agreed, lambda _: None)
+    practice.end()
+    number = practice.treatment.id if practice.treatment else None
+    return json.loads(treatment_render.as_json(practice.treated, before, number))
+
+
+ILL = {"milk": "sour", "knife": "blunt", "door": "shut", "radio": ""}
+
+
+def test_the_document_of_every_outcome_is_valid(tmp_path: Path) -> None:
+    documents = []
+    for number, files in enumerate((ILL, ILL | {"song": "", "knife": "plastic"}, ILL, {})):
+        (tmp_path / str(number)).mkdir()
+        documents.append(treated(tmp_path / str(number), agreed=number != 2, **files))
+    assert {one["outcome"] for document in documents for one in document["fixes"]} == {str(one) for one in Outcome}
+    assert [document["treatment"] for document in documents] == ["1", "1", None, None]
+    for document in documents:
+        assert errors(TREATMENT, document) == []
+    schema: Any = TREATMENT.schema
+    assert set(schema["properties"]) == set(documents[0])
+    assert set(schema["$defs"]["fix"]["properties"]) == set(documents[0]["fixes"][0])
+    assert schema["$defs"]["fix"]["properties"]["outcome"]["enum"] == [str(one) for one in Outcome]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A document whose first fix cured and whose second failed."""
+    document = treated(tmp_path_factory.mktemp("kitchen"), milk="sour", knife="blunt")
+    assert [one["outcome"] for one in document["fixes"]] == ["cured", "failed", "refused"]
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("schema",), "sparkdoctor.treatment/2"),
+        (("extra",), 1),
+        (("fixes",), ...),
+        (("report",), {}),
+        (("report", "verdict"), "cured"),
+        (("treatment",), 1),
+        (("treatment",), "01"),
+        (("treatment",), None),
+        (("fixes", 0, "id"), ""),
+        (("fixes", 0, "outcome"), "done"),
+        (("fixes", 0, "outcome"), "not needed"),
+        (("fixes", 0, "outcome"), "refused"),
+        (("fixes", 0, "reason"), ...),
+        (("fixes", 0, "extra"), 1),
+        (("fixes", 0, "steps"), []),
+        (("fixes", 0, "steps"), [{"path": "/x"}]),
+        (("fixes", 0, "notes"), None),
+        (("fixes", 0, "environment"), {"MUSIC": 1}),
+        (("fixes", 0, "checks"), {"milk-sour": "cured"}),
+        (("fixes", 1, "command"), "true"),
+        (("fixes", 1, "checks"), {"knife-blunt": "failed"}),
+    ],
+)
+def test_what_no_treatment_looks_like_is_invalid(both: Any, path: tuple[Any, ...], value: Any) -> None:
+    assert errors(TREATMENT, both) == []
+    assert errors(TREATMENT, _set(both, path, value))
 
 
 # --- tapes

@@ -10,14 +10,16 @@ from sparkdoctor.plugin import Answer, Missing, NotNeeded, Plan, Refused, Remove
 def clear_extension_lock(extensions: Extensions, container: Container | Missing) -> Answer:
     """Locks that builds have left behind are removed.
 
-    Removed is the empty file `lock` of an extension where no process has it open and no compiler works in the directory. Where
-    not everybody who might build can be seen (another machine, another container, another user), only a lock that is
-    more than an hour old. A lock of PyTorch 2.14 or later is the kernel's and is left alone. A program that waits for the
-    lock goes on to load the extension; where there is none yet, it fails and has to be started again.
+    Removes the empty file `lock` of an extension that no process has open and in whose directory no compiler works. Where not
+    everybody who might build can be seen (another machine, container or user), it removes only a lock that is more than an hour
+    old. PyTorch 2.14 and later lock in another way; their file means nothing and is left alone.
+
+    A program that waits for the lock then loads the extension; where that was never built to its end, the program fails and has
+    to be started again.
 
     Sources:
     - torch/utils/file_baton.py (2.13), torch/utils/_filelock.py (2.14)
-    - measured with PyTorch 2.13: a waiter whose lock is removed loads what is there
+    - measured with PyTorch 2.13: a waiter whose lock is removed loads what is there, docs/sources.md
     """
     from shlex import quote  # noqa: PLC0415
 
@@ -40,7 +42,7 @@ def clear_extension_lock(extensions: Extensions, container: Container | Missing)
     ]
     library = [one.name for one in stale if one.build is None]
     return Plan(
-        f"{_names(stale)} {'is' if len(stale) == 1 else 'are'} not locked by a build that has ended",
+        f"{_names(stale)} wait{'s' if len(stale) == 1 else ''} no more for a build that has ended",
         tuple(RemoveFile(f"{one.path}/lock", "", one.lock.mtime) for one in stale if one.lock and one.lock.mtime is not None),
         (
             *doubts,

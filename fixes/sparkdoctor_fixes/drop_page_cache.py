@@ -14,9 +14,9 @@ def drop_page_cache(
 ) -> Answer:
     """CUDA sees the memory that is free.
 
-    Writes what is not yet on disk (`sync`), then asks the kernel to give up its page cache (vm.drop_caches=3), that of the whole
-    machine. No data is lost; files that are read next come from the disk again. Only root may, and not from within
-    a container, whose /proc/sys is read-only: there it is refused, with the command for the host. There is nothing to take back.
+    Writes out what is not yet on disk (`sync`), then has the kernel give up its page cache (vm.drop_caches=3), that of the whole
+    machine. No data is lost, so there is nothing to take back; files that are read next come from the disk again. Only root may
+    do this, and not in a container, whose /proc/sys is read-only: there it is refused, with the command for the host.
 
     Sources:
     - NVIDIA/dgx-spark-playbooks, troubleshooting (drop_caches)

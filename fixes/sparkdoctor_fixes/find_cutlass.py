@@ -21,15 +21,15 @@ def find_cutlass(
 ) -> Answer:
     """DeepSpeed takes the CUTLASS that is here.
 
-    It leads the installed DeepSpeed to the headers of a checkout ($CUTLASS_PATH, $CUTLASS_ROOT, $CUTLASS_HOME, ~/cutlass,
-    /usr/local/cutlass, /opt/cutlass) or of the package nvidia-cutlass, by variables in the file that `sparkdoctor env` prints.
-    Which ones depends on the version. Up to 0.18.4 it wants a CHANGELOG.md that mentions 3.1.0 beside the headers, which the
-    package does not have: then CUTLASS_PATH names a small directory of ours with such a file, and CPATH the headers. 0.18.5
-    and 0.18.6 fail on any path, and get DS_IGNORE_CUTLASS_DETECTION with CPATH. From 0.18.7 on CUTLASS_PATH names the
-    checkout, or says DS_USE_CUTLASS_PYTHON_BINDINGS.
+    Leads the installed DeepSpeed to the headers of a checkout ($CUTLASS_PATH, $CUTLASS_ROOT, $CUTLASS_HOME, ~/cutlass,
+    /usr/local/cutlass, /opt/cutlass) or of the package nvidia-cutlass, by variables in ~/.config/sparkdoctor/environment.sh, a
+    file that shells read. A line of your own in it is not changed. It installs nothing: where there are no headers of CUTLASS
+    3.1 or later, it says how to get them.
 
-    It installs nothing: where there are no headers of CUTLASS 3.1 or later, it says how to get them. A line of your own in
-    that file is not changed.
+    Which variables depends on the version. DeepSpeed up to 0.18.4 wants a CHANGELOG.md that mentions 3.1.0 beside the headers,
+    which the package does not have: then CUTLASS_PATH names a small directory of ours with such a file, and CPATH the headers.
+    0.18.5 and 0.18.6 fail on any path, and get DS_IGNORE_CUTLASS_DETECTION with CPATH. From 0.18.7 on CUTLASS_PATH names the
+    checkout, or says DS_USE_CUTLASS_PYTHON_BINDINGS for the package.
 
     Sources:
     - op_builder/evoformer_attn.py of DeepSpeed 0.15.4, 0.18.5, 0.18.9, 0.19.1 and 0.19.8, run with nvidia-cutlass 3.8 and 4.2
@@ -65,7 +65,7 @@ def find_cutlass(
     return Plan(
         f"{name} finds {_version(tree)} in {tree.includes[0]}",
         tuple(steps),
-        notes=(*said, "shells that are to build or run it read that file first"),
+        notes=(*said, "each shell that builds or runs it has to read that file first"),
         environment=tuple(settings.items()),
         then=environment.read,
     )

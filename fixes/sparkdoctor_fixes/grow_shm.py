@@ -13,14 +13,16 @@ from sparkdoctor.profiles import Profile
 def grow_shm(shm: SharedMemory | Missing, mount: ShmMount | Missing, container: Container | Missing, profile: Profile) -> Answer:
     """/dev/shm is large enough for data loaders.
 
-    Remounts it with the size that the profile asks for, and all its other options as they are; undo gives it the size that it
-    had. That needs root with CAP_SYS_ADMIN, which docker gives to nobody unasked: in a container it is refused, with the flag to
-    start it with. The size is that of the file system, not of our view of it: with --ipc=host it is the host's, and a mount
-    namespace of one's own makes no difference. Until the next boot; for good it stands in /etc/fstab.
+    Remounts it with the size that the profile asks for and all its other options as they are, until the next boot; the plan
+    names the line of /etc/fstab that does it for good. Undo gives it the size that it had. With --ipc=host it is the host's
+    /dev/shm that grows.
+
+    That takes root with CAP_SYS_ADMIN, which docker gives only to those who ask: in a container without it this is refused,
+    with the option to start the container with.
 
     Sources:
     - mount(8): with the device and the directory given, -o remount replaces the options and reads no /etc/fstab
-    - tmpfs(5); measured: remounted to the former number of bytes, mountinfo says what it said before, also without `size=`
+    - tmpfs(5); measured: remounted to the former size, mountinfo says what it said before, docs/sources.md
     """
     wanted = profile.shm_gib.failed
     if wanted is None:

@@ -22,12 +22,14 @@ def install_build_tools(  # noqa: PLR0913, PLR0917 (the facts of four checks)
     builder: DeepspeedBuilder | Missing,
     packages: Packages,
 ) -> Answer:
-    """Compilers, Python's headers, ninja and libaio are there for what compiles at run time.
+    """Compilers, Python's headers, ninja and libaio are there.
 
-    Installs what is missing and nothing else, from the network: with apt-get (as root, after `apt-get update` where its lists are
-    empty), and ninja with pip where the patient's Python is in an active environment that this user may write. Undo removes
-    the packages that are named here; what came along with them stays until `apt-get autoremove`. Refused where the headers
-    are not those of the system's Python: uv, pyenv and conda bring their own.
+    Installs what is missing of these for what compiles at run time, and nothing else, from the network: with apt-get (as root,
+    after `apt-get update` where its lists are empty), and ninja with pip where the Python that is examined is in an active
+    environment that this user may write. Undo removes the packages that the plan names; what came along with them stays until
+    `apt-get autoremove`.
+
+    Refused where the headers are not those of the system's Python: uv, pyenv and conda bring their own.
 
     Sources:
     - PEP 668 (a system's Python is not pip's to change); PEP 405 (virtual environments)

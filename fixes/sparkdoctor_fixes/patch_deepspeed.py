@@ -59,14 +59,14 @@ def patch_deepspeed(
     12.1 where the nvcc that would be called knows that, and for 12.0, which runs on 12.1, where it does not (before CUDA
     12.9). What it makes of other architectures stays as it is.
 
-    Each line must be exactly the one that is known, DeepSpeed's or our own; whatever else is found is refused, and nothing
-    is done by halves. The replacement of 121 by 120 that is passed around for 0.15.4 is left where it is, and what that
-    forgets is mended.
+    Each line must be exactly the one that is known, DeepSpeed's or our own; whatever else is found is refused, and all lines
+    are replaced or none. The patch for 0.15.4 that is passed around (121 replaced by 120) is left where it is, and what it
+    forgets, bf16 and the six operators, is mended.
 
     The other way, and the better one where nothing pins DeepSpeed, is to upgrade it: 0.16.4 is the first release without
-    these faults, and wants CUDA 12.9 or later; with an older nvcc, 0.19.0 and TORCH_CUDA_ARCH_LIST=12.0. A build from
-    DeepSpeed's own sdist (DS_BUILD_OPS=1 pip install) takes the op_builder in that, which no patch of an installation
-    reaches, and operators that were compiled when it was installed stay as they are.
+    these faults, and wants CUDA 12.9 or later; with an older nvcc, 0.19.0 and TORCH_CUDA_ARCH_LIST=12.0. The patch does not
+    reach operators that were compiled when DeepSpeed was installed, nor a build from its sdist (DS_BUILD_OPS=1 pip install),
+    which brings its own op_builder.
 
     Sources:
     - op_builder of DeepSpeed 0.15.4 to 0.19.8, run for a 12.1 device

@@ -11,10 +11,11 @@ def quarantine_foreign_extension(extensions: Extensions, rebuilds: Rebuilds | Mi
     """Extensions built for another environment are out of the way.
 
     Each is renamed within the cache (`NAME.aside`), nothing is deleted; the next use builds it for today's environment. That
-    includes those that need not fail, as after an update of PyTorch in its place: ninja would not notice that they are
-    stale. Refused where a directory is a symbolic link, cannot be renamed by this user, or may be in the making by somebody who
-    cannot be seen. Where several environments share one TORCH_EXTENSIONS_DIR, the other one then builds anew too: better give
-    each a directory of its own.
+    includes those that would still load, as after an update of PyTorch in its place: ninja does not notice that they are stale.
+
+    Refused where a directory is a symbolic link, cannot be renamed by this user, or may be in use by a build that cannot be seen.
+    Where several environments share one TORCH_EXTENSIONS_DIR, the other one then builds anew too: better give each a directory
+    of its own.
 
     Sources:
     - _get_build_directory in torch/utils/cpp_extension.py: PyTorch looks for an extension by its exact name

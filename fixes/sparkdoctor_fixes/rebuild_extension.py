@@ -38,11 +38,12 @@ def rebuild_extension(  # noqa: PLR0913, PLR0917 (what decides whether and how i
     """Extensions that were not whole are built from the beginning.
 
     The old directory is moved aside (`NAME.aside`), nothing is deleted, and undo puts it back. Then ninja follows the same
-    build.ninja in a fresh one, with as many compilers at once as fit into memory. That needs a build.ninja that is whole and
-    holds nothing but PyTorch's compiling and linking, sources and compilers that are still there, the Python and
-    PyTorch of today, and a cache that nobody else can write: what is in it would be run. Where one of these is not so, the
-    extension is only moved aside, and its next use builds it. DeepSpeed's evoformer_attn is always left to DeepSpeed's own
-    builder, which knows the flags of today.
+    build.ninja in a fresh one, with as many compilers at once as fit into memory.
+
+    What stands in a build.ninja would be run, so it must be whole and hold nothing but PyTorch's compiling and linking, its
+    sources and compilers must still be there, Python and PyTorch those of today, and the cache one that nobody else can write.
+    Where one of these is not so, the extension is only moved aside, and its next use builds it. DeepSpeed's evoformer_attn is
+    always left to DeepSpeed's own builder, which knows the flags of today (warm-kernels).
 
     Sources:
     - _write_ninja_file in torch/utils/cpp_extension.py: outputs are relative, sources absolute; a cache that was moved loads

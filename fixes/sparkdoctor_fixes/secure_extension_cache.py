@@ -14,11 +14,12 @@ def secure_extension_cache(access: CacheAccess) -> Answer:
     """Only this user and root can change the cache of extensions.
 
     Takes the right to write from group and others, and nothing else, of each directory and file that the check names. A cache
-    that is not there yet, in a directory where anybody can make it first (/tmp), is made, for this user alone. All or nothing:
-    one path that stays open is enough to get in. So it is refused where one of them belongs to somebody else, who could
-    open it again, or is a symbolic link; and directories above the cache are changed only where they are this user's own: root
-    does not take /tmp from everybody. The other way is a private directory in TORCH_EXTENSIONS_DIR. What others have put
-    there before is not found out by this: where that is to be feared, remove the cache.
+    that is not there yet, in a directory where anybody can make it first (/tmp), is made, for this user alone. What others have
+    put there before stays: where that is to be feared, remove the cache.
+
+    All or nothing, since one path that stays open is enough to get in. So it is refused where a path belongs to somebody else,
+    who could open it again, or is a symbolic link; and a directory above the cache is changed only where it is this user's own:
+    root does not take /tmp from everybody. The other way is a private directory in TORCH_EXTENSIONS_DIR.
 
     Sources:
     - inode(7), the sticky bit; chmod(2): only the owner and root may

@@ -19,21 +19,24 @@ CURED = {
     "TRITON_PTXAS_PATH": ("triton-ptxas-path-ignored", "triton-ptxas-too-old"),
     "TRITON_PTXAS_BLACKWELL_PATH": ("triton-ptxas-path-ignored", "triton-ptxas-too-old"),
     "CUTLASS_PATH": ("deepspeed-cutlass-missing",),
+    "CPATH": ("deepspeed-cutlass-missing",),
 }
 """The checks that each variable can cure."""
 
 
 @fix(cures=tuple(sorted({name for names in CURED.values() for name in names})))
 def set_environment(exports: Exports, file: EnvironmentFile | Missing) -> Answer:
-    """A file of `export` lines says how to build and run on this machine.
+    """A file sets what builds and programs need on this machine.
 
-    Writes $XDG_CONFIG_HOME/sparkdoctor/environment.sh (~/.config without that), each line with its reason, for a shell to read
-    with `. FILE`: the number of compilers that fit into memory, the architecture in a form that all that is installed takes, a
-    toolkit and a ptxas that know the GPU where the usual ones do not, nvcc's optimiser on all processors. Nothing is written
-    for what is not installed. A file that is there is merged: lines marked `sparkdoctor:` are ours, every other line stays as
-    it is and wins. What you have set yourself, there or in the shell, is never overridden: where it is wrong, that is said.
+    Writes `export` lines to ~/.config/sparkdoctor/environment.sh (below $XDG_CONFIG_HOME where that is set), for a shell to
+    read with `. FILE`. Each has its reason: the number of compilers that fit into memory, the architecture in a form that all
+    that is installed takes, a toolkit and a ptxas that know the GPU where the usual ones do not, nvcc's optimiser on all
+    processors. Nothing is written for what is not installed.
 
-    `sparkdoctor env` prints the same, for `eval`, a Dockerfile or docker run, and writes nothing.
+    In a file that is there, lines marked `sparkdoctor:` are ours and are brought up to date; every other line stays as it is and
+    wins. What you have set yourself, there or in the shell, is never overridden: where it is wrong, that is said.
+
+    `sparkdoctor env` prints such lines for `eval`, a Dockerfile or docker run, and writes nothing.
 
     Sources:
     - torch/utils/cpp_extension.py, DeepSpeed's op_builder, triton/knobs.py: which variables they read, and when

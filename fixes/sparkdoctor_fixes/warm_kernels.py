@@ -78,21 +78,19 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
     cgroup: Cgroup | Missing,
     profile: Profile,
 ) -> Answer:
-    """The kernels that will be used are built, compared with float64, and loaded.
+    """The kernels that will be used are built, proven and loaded.
 
     DeepSpeed's own builder builds evoformer_attn with the flags that it would make at first use, in the directory where PyTorch
-    will look for it, with as many compilers as fit into memory. Forward and backward pass are compared with float64 at the size
-    of ubiquitin, then a new process loads it and ninja must find nothing to do. A build for other flags is moved aside.
+    will look for it, with as many compilers at once as fit into memory. Forward and backward pass are compared with float64 at
+    the size of ubiquitin, and in a new process ninja must find nothing to do. A build for other flags is moved aside.
 
-    NVCC_APPEND_FLAGS=--split-compile=0 lets nvcc optimise the functions of one file side by side, which makes the build 2.5
-    times faster on 16 cores; GCC's garbage collector is kept still, which saves a sixth of its time for the same object.
-    DeepSpeed's own flags stay as they are, so its next load has nothing to build. What is left is reading headers and templates,
-    three times one after the other in each file. Not worth having: --Ofast-compile (a slower build and slower kernels),
-    precompiled headers (each file is read once), huge pages for compilers' memory (no faster), and a third compiler at once:
-    attention_back.cu takes longer than the two other files one after the other.
+    It takes minutes, and the GPU that DeepSpeed will use, from which DeepSpeed reads the architecture. Triton's kernels are not
+    built ahead: a prediction compiles them.
 
-    It takes the GPU that DeepSpeed will use: DeepSpeed reads the architecture from it. Triton's kernels are compiled by a
-    prediction, not ahead of one.
+    For the build alone NVCC_APPEND_FLAGS=--split-compile=0 lets nvcc optimise the functions of one file side by side. GCC's
+    garbage collector is kept still, which saves a sixth of GCC's time for the same object. A third compiler at once would only
+    take memory: attention_back.cu takes longer than the other two files one after the other. DeepSpeed's own flags stay as they
+    are, so its next load has nothing to build.
 
     Sources:
     - measured on an H100 and with nvcc 13.0.88, docs/sources.md

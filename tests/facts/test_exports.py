@@ -367,6 +367,22 @@ def test_the_file_tells_ours_from_the_users() -> None:
     assert found.kept == {"NVCC_THREADS": "2"}
 
 
+def test_what_find_cutlass_has_written_stays_together() -> None:
+    written = {"CUTLASS_PATH": "/home/user/.local/share/sparkdoctor/cutlass", "CPATH": "/site/cutlass/include"}
+    refused = Cutlass(None, "CUTLASS_PATH is not set", None)
+    unread = chosen(seen(file=ours(**written), found_cutlass=refused))
+    read = chosen(seen(file=ours(**written), present=written))
+    for found in (unread, read):
+        assert {name: values(found)[name] for name in written} == written
+        assert not found.obsolete
+    # It was read and will not do: find-cutlass is to look again.
+    assert chosen(seen(file=ours(**written), present=written, found_cutlass=refused)).obsolete == set(written)
+    assert chosen(seen(file=ours(**written), deepspeed=GONE)).obsolete >= set(written)
+    # Anybody may have a CPATH, for anything.
+    other = chosen(seen(present={"CPATH": "/opt/include"}))
+    assert "CPATH" not in (other.wanted.keys() | other.kept.keys() | other.wrong.keys())
+
+
 def test_cutlass_is_looked_for_as_deepspeed_would() -> None:
     world = healthy_gb10()
     builder = f"{SITE}/deepspeed/ops/op_builder/builder.py"

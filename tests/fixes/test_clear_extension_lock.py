@@ -39,6 +39,7 @@ def test_a_lock_that_nobody_holds_is_removed() -> None:
     plan = planned(answer(FIX, locked()))
     assert plan.steps == (RemoveFile(LOCK, "", NOW - 60),)
     assert plan.notes == ()
+    assert plan.summary == "evoformer_attn waits no more for a build that has ended"
 
 
 def test_nothing_is_locked() -> None:

@@ -27,6 +27,7 @@ from sparkdoctor.model import Broken, Missing
 from sparkdoctor.profiles import Profile
 
 ARCHES = archlist.VARIABLE
+_CPATH = "CPATH"
 FLAGS = "NVCC_APPEND_FLAGS"
 SPLIT = "--split-compile=0"
 """Lets the optimiser of one file use all processors. nvcc of CUDA 13.0 takes it; others are asked."""
@@ -117,6 +118,8 @@ def chosen(seen: Seen) -> Exports:
     kept: dict[str, str] = {}
     wrong: dict[str, Wrong] = {}
     for name in NAMES:
+        if name == _CPATH and seen.own(name) is None:  # anybody may have one, for anything
+            continue
         if seen.is_users(name):
             value = seen.users(name)
             if value is None:  # only a shell can tell
@@ -256,17 +259,22 @@ def _knob(name: str) -> Callable[[Seen, Wanted], tuple[str, str] | None]:
 
 
 def _cutlass_path(seen: Seen, _: Wanted) -> tuple[str, str] | None:
-    """The headers, where DeepSpeed does not find them by itself."""
+    """The headers, where DeepSpeed does not find them by itself; what find-cutlass has written stays."""
     if isinstance(seen.found_cutlass, Missing) or isinstance(seen.deepspeed, Missing):
         return None
     own = seen.own(CUTLASS_PATH)
-    if not seen.found_cutlass.refusal:
-        if own is not None and seen.tells(CUTLASS_PATH):
-            return own, seen.said(CUTLASS_PATH)
-        return None
-    if seen.cutlass is None:
+    if own is not None and not (seen.tells(CUTLASS_PATH) and seen.found_cutlass.refusal):
+        return own, seen.said(CUTLASS_PATH)
+    if not seen.found_cutlass.refusal or seen.cutlass is None:
         return None
     return seen.cutlass, f"DeepSpeed {seen.deepspeed.version} does not find CUTLASS by itself"
+
+
+def _cpath(seen: Seen, wanted: Wanted) -> tuple[str, str] | None:
+    """Where compilers find those headers, beside what find-cutlass has CUTLASS_PATH say."""
+    own = seen.own(_CPATH)
+    goes = own is not None and CUTLASS_PATH in wanted and wanted[CUTLASS_PATH][0] == seen.own(CUTLASS_PATH)
+    return (own, seen.said(_CPATH)) if goes and own is not None else None
 
 
 _CHOICES: Mapping[str, Callable[[Seen, Wanted], tuple[str, str] | None]] = {
@@ -279,6 +287,7 @@ _CHOICES: Mapping[str, Callable[[Seen, Wanted], tuple[str, str] | None]] = {
     PLAIN: _knob(PLAIN),
     BLACKWELL: _knob(BLACKWELL),
     CUTLASS_PATH: _cutlass_path,
+    _CPATH: _cpath,
 }
 
 

@@ -16,6 +16,7 @@ NAMES = (
     "TRITON_PTXAS_PATH",
     "TRITON_PTXAS_BLACKWELL_PATH",
     "CUTLASS_PATH",
+    "CPATH",
 )
 """In the order in which they are chosen: later ones rest on earlier ones."""
 
