@@ -257,7 +257,7 @@ def test_a_full_disk(small: Path, tmp_path: Path, full: str) -> None:
         state.mkdir()
         (state / "filler").write_bytes(b"x" * 48_000)
     before = tree(root)
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(OSError, match=f"No space left on device: '{small}/"):  # of two disks, the full one is named
         treat(state, steps)
     assert undo_all(state) == []
     assert tree(root) == before

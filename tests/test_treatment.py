@@ -341,7 +341,7 @@ def test_no_place_for_a_journal(home: Home) -> None:
     ended = home.fixed("--all")
     assert ended.code == 3
     assert ended.out == ""
-    assert str(home.state) in ended.err
+    assert f"no journal can be kept in {home.state}: set SPARKDOCTOR_STATE" in ended.err
     assert home.file("milk") == "sour"
 
 

@@ -29,7 +29,7 @@ class Busy(Exception):  # noqa: N818 (it is an answer, not an accident)
 
 
 class Unsafe(Exception):  # noqa: N818
-    """Others could write what we would believe."""
+    """There is no place for a journal, or others could write what we would believe."""
 
 
 class Record(NamedTuple):
@@ -114,12 +114,16 @@ class Journal:
 
         Raises:
             Busy: one is going on.
-            Unsafe: the directory belongs to somebody else, or others may write in it.
-            OSError: there is no place for a journal.
+            Unsafe: there is no place for a journal, or it belongs to somebody else, or others may write in it.
         """
-        _make(self.directory)
-        self._trust()
-        descriptor = os.open(os.path.join(self.directory, "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _make(self.directory)
+            self._trust()
+            lock = os.path.join(self.directory, "lock")
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            place = f"set {VARIABLE} to a directory of your own"
+            raise Unsafe(f"no journal can be kept in {self.directory}: {place} ({error})") from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -260,10 +264,10 @@ class Treatment:
             finally:
                 os.close(descriptor)
             os.rename(temporary, path)
-        except OSError:
+        except OSError as error:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-            raise
+            raise OSError(error.errno, error.strerror, path) from error  # which of two disks is full?
         sync(self.directory)
 
 
