@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from crashing import AROUND, contents, killed_everywhere, survives, treat, tree, undo_all
 from sparkdoctor.journal import Busy, Journal, Unsafe
+from sparkdoctor.journal import place as place_of_journal
 from sparkdoctor.perform import Refusal, perform
 from sparkdoctor.plan import MakeDirectory, Move, RemoveFile, Run, SetMode, Step, WriteFile
 from sparkdoctor.treatment import undo
@@ -256,7 +257,7 @@ def test_a_full_disk(small: Path, tmp_path: Path, full: str) -> None:
         state.mkdir()
         (state / "filler").write_bytes(b"x" * 48_000)
     before = tree(root)
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(OSError, match=f"No space left on device: '{small}/"):  # of two disks, the full one is named
         treat(state, steps)
     assert undo_all(state) == []
     assert tree(root) == before
@@ -468,6 +469,7 @@ def test_what_it_takes_to_undo_is_on_disk_before_the_deed(place: Path, state: Pa
         treatment = treat(state, removed(place))
     deed = order.index("unlink lock")
     assert order[:deed] == [
+        f"fsync {state.parent.name}",
         f"fsync {state.name}",
         "fsync 0000.saved.new",
         "rename 0000.saved.new",
@@ -537,3 +539,166 @@ def test_a_record_can_be_read_by_a_person(place: Path, state: Path) -> None:
     treatment = treat(state, moved(place))
     about = json.loads(Path(treatment.path(0, "do")).read_text().partition("\n")[2])
     assert about["shown"] == f"mv {place}/extension {place}/extension.aside"
+
+
+# --- of whom files are, and where
+
+
+@ROOT_ONLY
+def test_an_owner_that_cannot_be_kept_is_named(place: Path, tmp_path: Path) -> None:
+    """A file of somebody else in a directory that anybody may write: it would become ours."""
+    place.chmod(0o777)
+    tmp_path.chmod(0o777)
+    for over in tmp_path.parents:
+        if over.stat().st_uid == os.geteuid() and over.stat().st_mode & 0o011 != 0o011:
+            pytest.skip(f"{over} is closed to others")
+    (place / "builder.py").chmod(0o666)
+    before = tree(place)
+    child = os.fork()
+    if child == 0:
+        code = 70
+        try:
+            os.setresgid(4242, 4242, 4242)
+            os.setresuid(4242, 4242, 4242)
+            treat(tmp_path / "theirs", replaced(place))
+        except PermissionError as error:
+            code = 0 if "owner (uid 0, gid 0)" in str(error) and f"{place}/builder.py" in str(error) else 71
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert tree(place) == before
+
+
+def test_a_failure_names_the_path(place: Path, state: Path) -> None:
+    """Files are reached by names in directories; a person wants to know which one it was."""
+    step = WriteFile(f"{place}/{'x' * 256}", "text")
+    with pytest.raises(OSError, match=f"{place}/xxx"):
+        treat(state, [step])
+
+
+def test_a_name_as_long_as_can_be(place: Path, state: Path) -> None:
+    before = tree(place)
+    treat(state, [WriteFile(f"{place}/{'x' * 255}", "text")])
+    assert (place / ("x" * 255)).read_text() == "text"
+    assert undo_all(state) == []
+    assert tree(place) == before
+
+
+def test_a_command_that_cannot_be_started_has_nothing_to_take_back(place: Path, state: Path) -> None:
+    """Though it could not be taken back, had it run."""
+    before = tree(place)
+    with pytest.raises(FileNotFoundError):
+        treat(state, [*replaced(place), Run((f"{place}/no-such-command",), "Run it.", undo=None)])
+    assert undo_all(state) == []
+    assert tree(place) == before
+
+
+def test_rights_that_a_directory_hands_down_are_not_taken_on(place: Path, state: Path) -> None:
+    """A default ACL is for new files; one that is replaced is not new."""
+    # user::rwx user:5:rwx group::r-x mask::rwx other::r-x
+    entries = ((0x01, 7, -1), (0x02, 7, 5), (0x04, 5, -1), (0x10, 7, -1), (0x20, 5, -1))
+    acl = (2).to_bytes(4, "little") + b"".join(
+        tag.to_bytes(2, "little") + rights.to_bytes(2, "little") + (who & 0xFFFFFFFF).to_bytes(4, "little")
+        for tag, rights, who in entries
+    )
+    try:
+        os.setxattr(place, "system.posix_acl_default", acl)
+    except OSError:
+        pytest.skip("this file system has no ACLs")
+    (place / "new").touch()
+    assert "system.posix_acl_access" in os.listxattr(place / "new")
+    treat(state, replaced(place))
+    assert os.listxattr(place / "builder.py") == []
+    assert undo_all(state) == []
+    assert os.listxattr(place / "builder.py") == []
+
+
+def test_a_new_directory_keeps_the_group_of_the_one_above(place: Path, state: Path) -> None:
+    place.chmod(0o2755)
+    treat(state, [MakeDirectory(f"{place}/new", 0o755)])
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o2755
+
+
+@ROOT_ONLY
+def test_a_directory_of_an_image_is_not_moved(place: Path, state: Path, tmp_path: Path) -> None:
+    """In a container, what came with the image cannot be renamed (overlayfs); mv would copy it."""
+    upper, work, merged = (tmp_path / name for name in ("upper", "work", "merged"))
+    for each in (upper, work, merged):
+        each.mkdir()
+    options = f"lowerdir={place},upperdir={upper},workdir={work},redirect_dir=off"
+    mounted = subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(merged)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("no overlayfs can be mounted here")
+    try:
+        with pytest.raises(Refusal, match=r"container's image.* mv "):
+            treat(state, moved(merged))
+        assert (merged / "extension").is_dir()
+        assert undo_all(state) == []
+    finally:
+        subprocess.run(["umount", str(merged)], check=True)
+
+
+# --- the place of the journal
+
+
+def test_no_home_is_no_directory_named_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SPARKDOCTOR_STATE", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sparkdoctor.journal._home", lambda: "")
+    with pytest.raises(Unsafe, match="SPARKDOCTOR_STATE"):
+        place_of_journal()
+    monkeypatch.setenv("HOME", "relative")
+    with pytest.raises(Unsafe, match="HOME"):
+        place_of_journal()
+    monkeypatch.setenv("HOME", "/home/spark")
+    assert place_of_journal() == "/home/spark/.local/state/sparkdoctor"
+
+
+def test_directories_of_the_journal_are_this_users_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with Journal(str(tmp_path / "a" / "b" / "state")).locked():
+            pass
+    finally:
+        os.umask(before)
+    assert {
+        stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a", tmp_path / "a" / "b", tmp_path / "a" / "b" / "state")
+    } == {0o700}
+
+
+def test_a_full_disk_does_not_keep_from_the_lock_nor_from_the_end(
+    place: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tree(place)
+    treatment = treat(state, removed(place))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(treatment, "_put", full)
+    treatment.end()
+    assert undo_all(state) == []
+    assert tree(place) == before
+
+
+def test_an_older_treatment_waits_for_a_later_one_of_the_same_file(place: Path, state: Path) -> None:
+    """Though the file holds what the older one wrote: the way back of the later one would be lost."""
+    first = treat(state, replaced(place))
+    (place / "builder.py").write_text("mine\n")
+    second = treat(state, [WriteFile(f"{place}/builder.py", "num = 121\n", "mine\n"), *closed(place)[:1]])
+    (problem,) = undo(first, os.environ, later=[second])
+    assert f"treatment {second.id}" in problem
+    assert (place / "builder.py").read_text() == "num = 121\n"
+    assert undo(second, os.environ) == []
+    assert (place / "builder.py").read_text() == "mine\n"
+
+
+def test_a_directory_that_was_filled_waits_for_a_later_treatment_of_what_is_in_it(place: Path, state: Path) -> None:
+    first = treat(state, rebuilt(place))
+    second = treat(state, [WriteFile(f"{place}/extension/build.ninja", "later\n", "default x.so\n")])
+    (problem, *_) = undo(first, os.environ, later=[second])
+    assert f"treatment {second.id}" in problem
+    assert (place / "extension" / "build.ninja").read_text() == "later\n"
+    assert undo(second, os.environ) == []
+    assert undo(first, os.environ, later=[second]) == []

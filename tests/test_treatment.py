@@ -346,8 +346,93 @@ def test_no_place_for_a_journal(home: Home) -> None:
     ended = home.fixed("--all")
     assert ended.code == 3
     assert ended.out == ""
-    assert str(home.state) in ended.err
+    assert f"no journal can be kept in {home.state}: set SPARKDOCTOR_STATE" in ended.err
     assert home.file("milk") == "sour"
+
+
+def test_no_journal_is_needed_where_nothing_will_be_written(home: Home) -> None:
+    home.has(milk="sour")
+    home.state.touch()
+    ended = home.fix("--all")
+    assert (ended.code, ended.err) == (1, "")
+    assert "add --yes" in ended.out
+    home.has(milk="fresh")
+    assert home.fix("--all", "--yes").out == "Nothing to fix.\n"
+
+
+def test_nothing_is_offered_for_undo_where_nothing_was_done(home: Home) -> None:
+    home.has(knife="blunt")
+    ended = home.fix("grind-knife", "--yes")
+    assert "failed" in ended.out
+    assert "undo" not in ended.out
+    assert home.fixed("grind-knife").document["treatment"] is None
+    assert home.run("undo").out == "Nothing to take back.\n"
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_standard_streams(home: Home, closed: tuple[int, ...]) -> None:
+    before = home.has(milk="sour")
+    text = " ".join(f"{number}>&-" for number in closed)
+    command = ["sh", "-c", f'exec "$@" {text}', "sh", COMMAND, "fix", "--all", "--yes", "--profile", str(home.profile)]
+    done = subprocess.run(command, env=home.env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert home.file("milk") == "fresh"
+    assert home.run("undo").code == 0
+    assert tree(home.kitchen) == before
+
+
+def test_an_older_treatment_is_undone_after_the_later(home: Home) -> None:
+    home.has(milk="sour")
+    home.fixed("--all")
+    home.has(milk="old")
+    home.fixed("--all")
+    ended = home.run("undo", "1")
+    assert (ended.code, ended.out) == (1, "treatment 1: 0 of 1 step taken back\n")
+    assert ended.err == f"buy-milk: the later treatment 2 has changed {home.kitchen}/milk: undo that first\n"
+    assert home.run("undo", "2").code == 0
+    assert home.file("milk") == "old"
+
+
+STRANGER = """
+from sparkdoctor.plugin import Answer, Plan, WriteFile, fix
+from sparkdoctor.profiles import Profile
+
+@fix(cures=("milk-sour",))
+def spill_milk(profile: Profile) -> Answer:
+    '''Nothing that could be looked at is left.'''
+    import os
+    return Plan("spilt", (WriteFile(os.environ["KITCHEN"] + "/spilt", "all of it"),))
+
+@fix(cures=("no-such-check",))
+def pray(profile: Profile) -> Answer:
+    '''Nobody can tell.'''
+    import os
+    return Plan("prayed", (WriteFile(os.environ["KITCHEN"] + "/prayer", "please"),))
+
+@fix(cures=("milk-sour",))
+def promise(profile: Profile) -> Answer:
+    '''A promise about something else.'''
+    import os
+    return Plan("promised", (WriteFile(os.environ["KITCHEN"] + "/promise", "x"),), cures=("something-else",))
+"""
+
+
+def test_what_no_check_has_seen_is_not_believed(home: Home) -> None:
+    home.has(milk="sour")
+    module = home.kitchen.parent / "installed" / "kitchen.py"
+    source = module.read_text().replace(
+        "        names = machine.entries(place)\n",
+        """        names = machine.entries(place)
+        if not isinstance(names, Missing) and "spilt" in names:
+            return Missing("the kitchen is flooded")
+""",
+    )
+    module.write_text(source + STRANGER)
+    ended = home.fixed("pray", "promise", "spill-milk")
+    assert ended.outcomes == dict.fromkeys(("pray", "promise", "spill-milk"), "not cured")
+    reasons = {one["id"]: one["reason"] for one in ended.document["fixes"]}
+    assert reasons["spill-milk"] == "milk-sour still says: the kitchen is flooded"
+    assert reasons["promise"] == "milk-sour still says: the milk is sour"
 
 
 # --- a person at a terminal

@@ -76,7 +76,7 @@ def diagnose(machine: Machine, registry: Registry, checks: Sequence[Check]) -> R
     """
     checks = [check for check in checks if machine.deep or not check.deep]
     machine.start([*HEADER, *facts_of(checks)])
-    judged = [_with_fixes(result, registry) for result in _judge_all(machine, checks)]
+    judged = [_with_fixes(result, registry) for result in judge(machine, checks)]
     results = [*registry.problems, *judged]
     results.sort(key=lambda result: rank(result.layer))
     python, described = header.describe(machine)
@@ -91,7 +91,7 @@ def diagnose(machine: Machine, registry: Registry, checks: Sequence[Check]) -> R
     )
 
 
-def _judge_all(machine: Machine, checks: Sequence[Check]) -> list[Result]:
+def judge(machine: Machine, checks: Sequence[Check]) -> list[Result]:
     """Run the checks one after the other in a thread that can be left behind where one of them never returns."""
     results: list[Result] = []
     waiting = list(reversed(checks))

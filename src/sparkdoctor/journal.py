@@ -29,7 +29,7 @@ class Busy(Exception):  # noqa: N818 (it is an answer, not an accident)
 
 
 class Unsafe(Exception):  # noqa: N818
-    """Others could write what we would believe."""
+    """There is no place for a journal, or others could write what we would believe."""
 
 
 class Record(NamedTuple):
@@ -45,6 +45,11 @@ class Record(NamedTuple):
     def fix(self) -> str:
         """The fix that it belongs to."""
         return str(self.about.get("fix", "?"))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What it has changed."""
+        return tuple(str(self.about[name]) for name in ("path", "to") if name in self.about)
 
 
 class Entry(NamedTuple):
@@ -65,11 +70,29 @@ def place() -> str:
     """Where treatments are written down: $SPARKDOCTOR_STATE, else sparkdoctor below $XDG_STATE_HOME or ~/.local/state.
 
     Source: XDG Base Directory Specification (a relative path is to be ignored).
+
+    Raises:
+        Unsafe: there is no home directory.
     """
     if own := os.environ.get(VARIABLE):
         return os.path.abspath(own)
     base = os.environ.get("XDG_STATE_HOME", "")
-    return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.local/state"), "sparkdoctor")
+    if not os.path.isabs(base):
+        home = os.path.expanduser("~") if os.environ.get("HOME") else _home()
+        if not os.path.isabs(home):  # never "~" or a name below wherever we are
+            raise Unsafe(f"there is no home directory to keep a journal in: set HOME, or {VARIABLE}")
+        base = os.path.join(home, ".local", "state")
+    return os.path.join(base, "sparkdoctor")
+
+
+def _home() -> str:
+    """The home directory that /etc/passwd gives this user."""
+    import pwd  # noqa: PLC0415 (HOME is set nearly everywhere)
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 class Journal:
@@ -77,7 +100,13 @@ class Journal:
 
     def __init__(self, directory: str | None = None) -> None:
         """Use `directory`, by default that of `place`."""
-        self.directory = directory or place()
+        self._directory = directory
+
+    @property
+    def directory(self) -> str:
+        """Where they lie."""
+        self._directory = self._directory or place()
+        return self._directory
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -85,20 +114,25 @@ class Journal:
 
         Raises:
             Busy: one is going on.
-            Unsafe: the directory belongs to somebody else, or others may write in it.
-            OSError: there is no place for a journal.
+            Unsafe: there is no place for a journal, or it belongs to somebody else, or others may write in it.
         """
-        os.makedirs(self.directory, mode=0o700, exist_ok=True)
-        self._trust()
-        descriptor = os.open(os.path.join(self.directory, "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _make(self.directory)
+            self._trust()
+            lock = os.path.join(self.directory, "lock")
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            place = f"set {VARIABLE} to a directory of your own"
+            raise Unsafe(f"no journal can be kept in {self.directory}: {place} ({error})") from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 other = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
                 raise Busy(f"another treatment is going on (process {other or 'unknown'}): wait for its end") from None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            with contextlib.suppress(OSError):  # a full disk must not keep anybody from an undo
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
         finally:
             os.close(descriptor)
@@ -133,6 +167,17 @@ class Journal:
             return []
         paths = [os.path.join(self.directory, name) for name in sorted((name for name in names if _ID.fullmatch(name)), key=int)]
         return [Treatment(path) for path in paths if os.path.isdir(path)]
+
+
+def _make(directory: str) -> None:
+    """Make a directory and those over it for this user alone, whatever the umask, and for good."""
+    if os.path.isdir(directory):
+        return
+    over = os.path.dirname(directory)
+    _make(over)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory, 0o700)
+    sync(over)
 
 
 class Treatment:
@@ -205,8 +250,9 @@ class Treatment:
             return file.read()
 
     def end(self) -> None:
-        """Nothing more will come."""
-        self._put(os.path.join(self.directory, "end"), b"")
+        """Nothing more will come. Where that cannot be written down, it will look interrupted, and loses nothing."""
+        with contextlib.suppress(OSError):
+            self._put(os.path.join(self.directory, "end"), b"")
 
     def _put(self, path: str, content: bytes) -> None:
         temporary = f"{path}.new"
@@ -218,10 +264,10 @@ class Treatment:
             finally:
                 os.close(descriptor)
             os.rename(temporary, path)
-        except OSError:
+        except OSError as error:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-            raise
+            raise OSError(error.errno, error.strerror, path) from error  # which of two disks is full?
         sync(self.directory)
 
 

@@ -6,12 +6,14 @@ way between look and deed.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from shlex import quote
 from typing import Any, NamedTuple
 
 from sparkdoctor import process
@@ -50,21 +52,25 @@ def perform(treatment: Treatment, number: int, fix: str, step: Step, around: Sur
     about: dict[str, Any] = {"do": type(step).__name__, "fix": fix, "shown": shown(step), "at": int(time.time())}
     one = _Performance(treatment, number, about)
     match step:
-        case WriteFile():
-            one.write_file(step)
-        case RemoveFile():
-            one.remove_file(step)
-        case Move():
-            one.move(step)
-        case SetMode():
-            one.set_mode(step)
-        case MakeDirectory():
-            one.make_directory(step)
         case Run():
             one.run(step, around)
         case Work():
             one.work(step, around)
+        case _:
+            with _naming(step.path):
+                one.on_files(step)
     treatment.write(number, "done", one.more)
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Failures name the path that they are about: descriptors and names in a directory say little."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or not os.path.isabs(str(error.filename)):
+            raise OSError(error.errno, error.strerror, path) from error
+        raise
 
 
 class _Performance:
@@ -76,6 +82,19 @@ class _Performance:
 
     def _begin(self, **about: Any) -> None:
         self._treatment.write(self._number, "do", self._about | about)
+
+    def on_files(self, step: WriteFile | RemoveFile | Move | SetMode | MakeDirectory) -> None:
+        match step:
+            case WriteFile():
+                self.write_file(step)
+            case RemoveFile():
+                self.remove_file(step)
+            case Move():
+                self.move(step)
+            case SetMode():
+                self.set_mode(step)
+            case MakeDirectory():
+                self.make_directory(step)
 
     def write_file(self, step: WriteFile) -> None:
         with _parent(step.path) as (parent, name):
@@ -90,7 +109,7 @@ class _Performance:
                 features = _features(parent, name, now)
                 self._treatment.save(self._number, old)
             new = _encoded(step.text)
-            temporary = f".{name}.sparkdoctor-{self._treatment.id}-{self._number}"
+            temporary = _temporary()
             self._begin(
                 path=step.path,
                 temporary=temporary,
@@ -110,7 +129,7 @@ class _Performance:
             if old != _encoded(step.before) or int(now.st_mtime) != step.modified:
                 raise Refusal(f"{step.path} has changed since it was looked at")
             self._treatment.save(self._number, old)
-            temporary = f".{name}.sparkdoctor-{self._treatment.id}-{self._number}"
+            temporary = _temporary()
             was = _features(parent, name, now)
             self._begin(path=step.path, temporary=temporary, before=sha256(old).hexdigest(), after=None, was=was)
             os.unlink(name, dir_fd=parent)
@@ -124,7 +143,17 @@ class _Performance:
             if _look(target, other) is not None:
                 raise Refusal(f"{step.to} is there already")
             self._begin(path=step.path, to=step.to, was=_identity(source, name, step.path, now))
-            os.rename(name, other, src_dir_fd=source, dst_dir_fd=target)
+            try:
+                os.rename(name, other, src_dir_fd=source, dst_dir_fd=target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                # A directory of an image layer stays there (overlayfs without redirect_dir).
+                self._treatment.undone(self._number)
+                raise Refusal(
+                    f"{step.path} cannot be renamed: it is part of a container's image, or {step.to} is another file system;"
+                    f" this copies it: mv {quote(step.path)} {quote(step.to)}"
+                ) from None
             os.fsync(source)
             os.fsync(target)
 
@@ -142,20 +171,25 @@ class _Performance:
             self._begin(path=step.path, filled=step.filled)
             os.mkdir(name, step.mode, dir_fd=parent)
             with _itself(step.path) as (descriptor, now):
-                if stat.S_IMODE(now.st_mode) != step.mode:  # the umask took something
-                    os.chmod(f"/proc/self/fd/{descriptor}", step.mode)
+                mode = step.mode | (now.st_mode & stat.S_ISGID)  # whose group's it is, the directory above says
+                if stat.S_IMODE(now.st_mode) != mode:  # the umask took something
+                    os.chmod(f"/proc/self/fd/{descriptor}", mode)
             os.fsync(parent)
             self.more["inode"] = now.st_ino
 
     def run(self, step: Run, around: Surroundings) -> None:
         token = process.mark()
         self._begin(argv=step.argv, undo=step.undo, token=token)
-        worked = process.work(
-            step.argv,
-            timeout=step.seconds,
-            env={**around.environment, "LC_ALL": "C.UTF-8", **dict(step.env)},
-            token=token,
-        )
+        try:
+            worked = process.work(
+                step.argv,
+                timeout=step.seconds,
+                env={**around.environment, "LC_ALL": "C.UTF-8", **dict(step.env)},
+                token=token,
+            )
+        except (OSError, ValueError):  # it was not started: nothing has to be taken back
+            self._treatment.undone(self._number)
+            raise
         if worked.code != 0:
             raise OSError(_ended(step.argv, worked))
 
@@ -185,6 +219,12 @@ def take_back(treatment: Treatment, record: Record, environment: Mapping[str, st
         Refusal: what it made has changed since, or it cannot be taken back; nothing was changed.
         OSError: it could not be done, and can be tried again.
     """
+    with _naming(record.about.get("path", record.fix)):
+        _take_back(treatment, record, environment)
+    treatment.undone(record.number)
+
+
+def _take_back(treatment: Treatment, record: Record, environment: Mapping[str, str]) -> None:
     about = record.about
     match about["do"]:
         case "WriteFile" | "RemoveFile":
@@ -205,7 +245,6 @@ def take_back(treatment: Treatment, record: Record, environment: Mapping[str, st
             _run_back(about, environment)
         case other:
             raise Refusal(f"{other} is no step that this version knows")
-    treatment.undone(record.number)
 
 
 def _restore(treatment: Treatment, number: int, about: dict[str, Any], parent: int, name: str) -> None:
@@ -279,6 +318,12 @@ def _ended(argv: Sequence[str], worked: process.Worked) -> str:
 
 
 _TIMES = ("atime", "mtime")
+_ACL = "system.posix_acl_access"
+
+
+def _temporary() -> str:
+    """A name that is short, as names may be long, and no other journal's."""
+    return f".sparkdoctor-{os.urandom(4).hex()}"
 
 
 @contextlib.contextmanager
@@ -337,9 +382,7 @@ def _features(parent: int, name: str, now: os.stat_result) -> dict[str, Any]:
     """What a file is besides its bytes."""
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
-        attributes = {key: os.getxattr(descriptor, key).hex() for key in os.listxattr(descriptor)}
-    except OSError:  # a file system without
-        attributes = {}
+        attributes = _attributes(descriptor)
     finally:
         os.close(descriptor)
     return {
@@ -351,6 +394,13 @@ def _features(parent: int, name: str, now: os.stat_result) -> dict[str, Any]:
     }
 
 
+def _attributes(descriptor: int) -> dict[str, str]:
+    try:
+        return {key: os.getxattr(descriptor, key).hex() for key in os.listxattr(descriptor)}
+    except OSError:  # a file system without
+        return {}
+
+
 def _replace(parent: int, name: str, temporary: str, content: bytes, features: dict[str, Any]) -> None:
     """Put a file in the place of another at once; either is there at every moment."""
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=parent)
@@ -359,7 +409,13 @@ def _replace(parent: int, name: str, temporary: str, content: bytes, features: d
             fill(descriptor, content)
             now = os.fstat(descriptor)
             if (owner := features.get("owner")) and owner != [now.st_uid, now.st_gid]:
-                os.fchown(descriptor, *owner)
+                try:
+                    os.fchown(descriptor, *owner)
+                except PermissionError as error:
+                    whose = f"only root can give a new file to its owner (uid {owner[0]}, gid {owner[1]})"
+                    raise PermissionError(error.errno, whose) from None
+            if "attributes" in features and _ACL in _attributes(descriptor):  # inherited from the directory
+                os.removexattr(descriptor, _ACL)
             for key, value in features.get("attributes", {}).items():
                 os.setxattr(descriptor, key, bytes.fromhex(value))
             os.fchmod(descriptor, features["mode"])

@@ -1,6 +1,8 @@
 """What a fix would do: steps as data, each of which can be shown, performed once and taken back."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from types import UnionType
+from typing import Any, NamedTuple
 
 
 class WriteFile(NamedTuple):
@@ -110,6 +112,43 @@ class NotNeeded(NamedTuple):
 
 
 Answer = Plan | Refused | NotNeeded
+
+
+def flaw(answer: Any) -> str:
+    """What makes a stranger's answer none that can be shown and performed; empty where nothing does."""
+    if not isinstance(answer, Plan | Refused | NotNeeded):
+        return f"{type(answer).__name__} and no plan"
+    return next(_flaws(type(answer).__name__, answer, type(answer)), "")
+
+
+def _flaws(name: str, value: Any, hint: Any) -> Iterator[str]:
+    """Where a value is not of its declared type, or a text that no file system and no command can take."""
+    from typing import get_args, get_type_hints  # noqa: PLC0415 (only where a fix is asked)
+
+    kinds = get_args(hint)
+    if hasattr(hint, "_fields") and isinstance(value, hint):
+        for field, kind in get_type_hints(hint).items():
+            yield from _flaws(f"{name}.{field}", getattr(value, field), kind)
+    elif isinstance(hint, UnionType):
+        kind = type(value) if type(value) in kinds else next((one for one in kinds if get_args(one)), None)
+        yield from _flaws(name, value, kind) if kind else (f"{name} of type {type(value).__name__}",)
+    elif kinds and isinstance(value, tuple) and (kinds[-1] is Ellipsis or len(kinds) == len(value)):
+        for number, one in enumerate(value):
+            yield from _flaws(f"{name}[{number}]", one, kinds[0] if kinds[-1] is Ellipsis else kinds[number])
+        if name.endswith(".argv") and not value:
+            yield f"{name} without a command"
+    elif kinds or not isinstance(value, (int, float) if hint is float else hint):
+        yield f"{name} of type {type(value).__name__}"
+    elif isinstance(value, str) and (_unwritable(value) or ("\0" in value and not name.endswith((".text", ".before")))):
+        yield f"{name} with characters that cannot be written"
+
+
+def _unwritable(text: str) -> bool:
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def shown(step: Step) -> str:

@@ -1,9 +1,10 @@
 """Treats a machine: makes plans, performs them, and believes them only when the checks pass on a fresh look."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sparkdoctor import doctor
 from sparkdoctor.fix import Fix
@@ -11,7 +12,7 @@ from sparkdoctor.journal import Treatment
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Broken, Missing, Report, Status, words
 from sparkdoctor.perform import Refusal, Surroundings, perform, take_back
-from sparkdoctor.plan import Answer, NotNeeded, Plan, Refused, Run, Step, Work
+from sparkdoctor.plan import Answer, NotNeeded, Plan, Refused, Run, Step, Work, flaw
 from sparkdoctor.registry import Registry
 
 
@@ -64,13 +65,27 @@ def plan(machine: Machine, fix: Fix) -> Answer:
     facts = doctor.given(machine, fix.needs)
     if isinstance(facts, Missing):
         return Refused(facts.reason) if isinstance(facts, Broken) else NotNeeded(facts.reason)
+    answers: list[Answer] = []
+    asked = threading.Thread(target=_answer, args=(fix, facts, answers), daemon=True)  # it may never return
+    asked.start()
+    asked.join(_PATIENCE)
+    return answers[0] if answers else Refused("the fix did not come to an end")
+
+
+def _answer(fix: Fix, facts: Mapping[str, Any], answers: list[Answer]) -> None:
     try:
         answer = fix.function(**facts)
-    except Exception as error:  # noqa: BLE001 (a stranger's fix may raise anything)
-        return Refused(f"the fix broke: {words(error)}")
-    if not isinstance(answer, Plan | Refused | NotNeeded):
-        return Refused(f"the fix returned {type(answer).__name__} and no plan")
-    return answer
+    except BaseException as error:  # noqa: BLE001 (a stranger's fix may raise anything, SystemExit too)
+        answer = Refused(f"the fix broke: {words(error)}")
+    if wrong := flaw(answer):
+        answer = Refused(f"the fix returned {wrong}")
+    elif isinstance(answer, Plan) and not answer.steps:
+        answer = Refused("the fix returned a plan without steps")
+    answers.append(answer)
+
+
+_PATIENCE = 20.0
+"""Seconds that a fix may think; it only thinks."""
 
 
 _ASKED = 4
@@ -126,6 +141,12 @@ class Doctor:
             tell(treated)
         return changed
 
+    @property
+    def undoable(self) -> str | None:
+        """The treatment's id, where there is anything to take back."""
+        one = self.treatment
+        return one.id if one and any(not record.undone for record in one.records()) else None
+
     def end(self) -> None:
         """Close the journal."""
         if self.treatment:
@@ -157,11 +178,12 @@ class Doctor:
         for step in plan.steps:
             try:
                 perform(self.treatment, self._steps, fix.id, step, self._around)
-            except (Refusal, OSError) as error:
+            except Exception as error:  # noqa: BLE001 (whatever it is, what was begun is taken back)
                 back = self._take_back(first)
                 if isinstance(error, Refusal) and self._steps == first:
                     return Treated(fix, Outcome.REFUSED, str(error), plan)
-                return Treated(fix, Outcome.FAILED, f"{error}{back}", plan)
+                said = str(error) if isinstance(error, Refusal | OSError) else words(error)
+                return Treated(fix, Outcome.FAILED, f"{said}{back}", plan)
             except BaseException:  # Ctrl-C
                 self._take_back(first)
                 raise
@@ -183,11 +205,20 @@ class Doctor:
         ill = {result.id for result in before.results if result.status in doctor.ILL}
         checks = [self._registry.checks[name] for name in fix.cures if name in self._registry.checks]
         # As deep as can be, but for what a script of ours has proven in the doing: that takes its time.
-        machine = self._look(self.environment, deep=not any(isinstance(step, Work) for step in plan.steps))
+        deep = not any(isinstance(step, Work) for step in plan.steps)
+        machine = self._look(self.environment, deep=deep)
         machine.start(doctor.facts_of(checks))
-        seen = {check.id: doctor.examine(machine, check) for check in checks}
-        promised = set(plan.cures) or (ill & set(fix.cures)) or set(fix.cures)
-        bad = {name: verdict for name, verdict in seen.items() if verdict.status in doctor.ILL}
+        seen = {result.id: result.verdict for result in doctor.judge(machine, checks)}
+        if not seen:
+            return Treated(fix, Outcome.NOT_CURED, "no check is there that could tell whether it has cured", plan)
+        promised = (set(plan.cures) & set(fix.cures)) or (ill & set(fix.cures)) or set(fix.cures)
+        # What was ill and cannot be examined any more is not well; deep checks are left out where a script of ours has looked.
+        gone = {
+            check.id
+            for check in checks
+            if check.id in ill and seen[check.id].status == Status.SKIPPED and (deep or not check.deep)
+        }
+        bad = {name: verdict for name, verdict in seen.items() if verdict.status in doctor.ILL or name in gone}
         left = [name for name in bad if name in promised or name not in ill]
         told = tuple((name, verdict.status) for name, verdict in seen.items() if name in promised or name in left)
         if left:
@@ -201,20 +232,27 @@ def _deeds(plan: Plan) -> list[Step]:
     return [step for step in plan.steps if not isinstance(step, Run | Work)]
 
 
-def undo(treatment: Treatment, environment: Mapping[str, str], since: int = 0) -> list[str]:
+def undo(treatment: Treatment, environment: Mapping[str, str], since: int = 0, later: Sequence[Treatment] = ()) -> list[str]:
     """Take steps back, the last first; why those that were not were not.
 
-    What went before one that could not be taken back rests on it and stays, where it is the same fix's.
+    What went before one that could not be taken back rests on it and stays, where it is the same fix's. So does what a `later`
+    treatment has changed too.
     """
     problems: list[str] = []
     stuck: set[str] = set()
     records = treatment.records()
+    above = [(path, other.id) for other in later for record in other.records() if not record.undone for path in record.paths]
     for record in reversed(records[since:]):
         if record.undone or record.fix in stuck:
             continue
         if record.damage:
             stuck.update(other.fix for other in records if abs(other.number - record.number) == 1)
             problems.append(f"{record.damage}; what was saved lies beside it")
+            continue
+        over = [(path, name) for path, name in above if any(path == own or path.startswith(f"{own}/") for own in record.paths)]
+        if over:
+            stuck.add(record.fix)
+            problems.append(f"{record.fix}: the later treatment {over[-1][1]} has changed {over[-1][0]}: undo that first")
             continue
         try:
             take_back(treatment, record, environment)

@@ -72,8 +72,9 @@ def command(  # noqa: PLR0913, PLR0917 (one parameter for each option)
         around = Surroundings(dict(os.environ), watch, _Nurse(progress))
         practice = treatment.Doctor(registry, room.look, journal.begin, around)
         before = room.report(os.environ)
-        if dry_run:
-            practice.treat(fixes or treatment.chosen(registry, before), before, desk.ask, desk.tell)
+        due = fixes or treatment.chosen(registry, before)
+        if not due or not desk.willing:  # nothing is written, so no journal is needed
+            practice.treat(due, before, desk.ask, desk.tell)
             desk.close(practice, before, before, before)
             return exit_code(before, "failed")
         try:
@@ -95,9 +96,9 @@ def _treat(room: "_Room", desk: "_Desk", practice: treatment.Doctor, before: Rep
                 break
             seen = room.report(practice.environment)
     except BaseException:
-        say("interrupted: what was begun is taken back")
-        if practice.treatment and not all(record.undone for record in practice.treatment.records()):
-            say(f"what was done before it stays; to take that back too: sparkdoctor undo {practice.treatment.id}")
+        if practice.treatment:
+            before_that = f"; what was done before: sparkdoctor undo {undo}" if (undo := practice.undoable) else ""
+            say(f"interrupted: what was begun is taken back{before_that}")
         raise
     finally:
         practice.end()
@@ -151,8 +152,13 @@ class _Desk:
 
     def __init__(self, form: str, *, dry_run: bool, yes: bool) -> None:
         self._terminal, self._dry_run, self._yes = form == "terminal", dry_run, yes
-        self._somebody = self._terminal and sys.stdin.isatty() and sys.stderr.isatty()
+        self._somebody = self._terminal and all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr))
         self._unasked = False
+
+    @property
+    def willing(self) -> bool:
+        """Whether anything may be changed."""
+        return not self._dry_run and (self._yes or self._somebody)
 
     def warn_of_interrupted(self, journal: Journal) -> None:
         for one in (found.entry() for found in journal.treatments()):
@@ -162,10 +168,8 @@ class _Desk:
     def ask(self, fix: Fix, plan: Plan) -> bool:
         if self._terminal:
             emit(pages.planned(fix, plan))
-        if self._dry_run or self._yes:
-            return self._yes and not self._dry_run
-        self._unasked = not self._somebody
-        return self._somebody and click.confirm("Do this?", err=True)
+        self._unasked = not self.willing and not self._dry_run
+        return self.willing and (self._yes or click.confirm("Do this?", err=True))
 
     def tell(self, one: treatment.Treated) -> None:
         if self._terminal and one.outcome is not Outcome.PLANNED:
@@ -173,7 +177,7 @@ class _Desk:
 
     def close(self, practice: treatment.Doctor, before: Report, after: Report, later: Report) -> None:
         """`after` is how it is in this shell, `later` in one that has read what was written for it."""
-        undo = practice.treatment.id if practice.treatment else None
+        undo = practice.undoable
         if not self._terminal:
             emit(pages.as_json(practice.treated, after, undo))
             if self._unasked:

@@ -42,7 +42,7 @@ class Progress:
 
     def __enter__(self) -> Watch | None:
         """Who wants to hear of steps; nobody where nobody sees it."""
-        return None if not sys.stderr.isatty() or self._console.is_dumb_terminal else self._hear
+        return self._hear if sys.stderr and sys.stderr.isatty() and not self._console.is_dumb_terminal else None
 
     def __exit__(self, *_: object) -> None:
         with self._lock:

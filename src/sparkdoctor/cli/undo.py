@@ -20,28 +20,34 @@ def command(id: str | None, listed: bool) -> int:  # noqa: A002 (it is the word 
     """
     journal = Journal()
     try:
-        found = journal.treatments()
         if listed:
-            emit(pages.listed(one.entry() for one in found) or "No treatment is written down.\n")
+            emit(pages.listed(one.entry() for one in journal.treatments()) or "No treatment is written down.\n")
             return 0
-        if id is not None:
-            found = [one for one in found if one.id == id.lstrip("0")]
-            if not found:
-                raise click.ClickException(f"no treatment {id!r}; see sparkdoctor undo --list")
-        found = [one for one in found if any(not record.undone for record in one.records())]
-        if not found:
+        if not _due(journal, id):
             emit("Nothing to take back.\n")
             return 0
-        with journal.locked():
-            return _undo(found[-1])
+        with journal.locked():  # looked at again: another may have been at work until now
+            found = _due(journal, id)
+            return _undo(found[-1], journal) if found else 0
     except (Busy, Unsafe) as error:
         raise Broke(str(error)) from None
 
 
-def _undo(one: Treatment) -> int:
+def _due(journal: Journal, id: str | None) -> list[Treatment]:  # noqa: A002
+    """The treatments that have something to take back, or the one named."""
+    found = journal.treatments()
+    if id is not None:
+        found = [one for one in found if one.id == id.lstrip("0")]
+        if not found:
+            raise click.ClickException(f"no treatment {id!r}; see sparkdoctor undo --list")
+    return [one for one in found if any(not record.undone for record in one.records())]
+
+
+def _undo(one: Treatment, journal: Journal) -> int:
     process.adopt()
     due = sum(not record.undone for record in one.records())
-    problems = treatment.undo(one, os.environ)
+    later = [other for other in _due(journal, None) if int(other.id) > int(one.id)]
+    problems = treatment.undo(one, os.environ, later=later)
     left = sum(not record.undone for record in one.records())
     for problem in problems:
         say(problem)

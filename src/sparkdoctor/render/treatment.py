@@ -83,7 +83,7 @@ def listed(entries: Iterable[Entry]) -> str:
     page = _Page()
     for one in entries:
         steps = f"{one.steps} step{'' if one.steps == 1 else 's'}"
-        page.whole(Text(f"{one.id:>3}  {one.began} UTC  {one.state:<11}  {steps:<8}  {', '.join(one.fixes)}".rstrip()))
+        page.whole(Text(f"{one.id:>3}  {one.began} UTC  {one.state:<11}  {steps:<8}  {printable(', '.join(one.fixes))}".rstrip()))
         if one.note:
             page.prose(Text(printable(one.note), "dim"), _INDENT)
     return page.text()
