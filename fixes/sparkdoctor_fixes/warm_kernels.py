@@ -194,12 +194,7 @@ def _refused_place(extensions: Extensions, place: EvoformerPlace) -> Refused | N
         f"{place.path} cannot be written by this user" if built and not built.writable else ""
     )
     if obstacle:
-        from posixpath import basename  # noqa: PLC0415 (only where it is refused)
-
-        return Refused(
-            f"{obstacle}; let TORCH_EXTENSIONS_DIR lead to a directory that can be",
-            f"export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/{basename(extensions.usual)}",
-        )
+        return Refused(f"{obstacle}; let TORCH_EXTENSIONS_DIR lead to a directory that can be", extensions.elsewhere)
     for free, needed, what in ((place.cache, ROOM, extensions.root.path), (place.temporary, SCRATCH, "temporary files")):
         if free is not None and free < needed:
             return Refused(f"only {gib(free)} are free for {what}; a build takes {gib(needed)}")

@@ -178,22 +178,27 @@ class Doctor:
         problems = undo(self.treatment, self.environment, since=first)
         return f" (and what it had done is not all taken back: {'; '.join(problems)})" if problems else ""
 
-    def _judged(self, fix: Fix, plan: Plan, before: Report) -> Treated:
+    def _judged(self, fix: Fix, done: Plan, before: Report) -> Treated:
         """Whether what was ill is well on a fresh look, and nothing that the fix is about is ill that was not."""
         ill = {result.id for result in before.results if result.status in doctor.ILL}
         checks = [self._registry.checks[name] for name in fix.cures if name in self._registry.checks]
         # As deep as can be, but for what a script of ours has proven in the doing: that takes its time.
-        machine = self._look(self.environment, deep=not any(isinstance(step, Work) for step in plan.steps))
+        machine = self._look(self.environment, deep=not any(isinstance(step, Work) for step in done.steps))
         machine.start(doctor.facts_of(checks))
         seen = {check.id: doctor.examine(machine, check) for check in checks}
-        promised = set(plan.cures) or (ill & set(fix.cures)) or set(fix.cures)
+        promised = set(done.cures) or (ill & set(fix.cures)) or set(fix.cures)
         bad = {name: verdict for name, verdict in seen.items() if verdict.status in doctor.ILL}
         left = [name for name in bad if name in promised or name not in ill]
         told = tuple((name, verdict.status) for name, verdict in seen.items() if name in promised or name in left)
         if left:
-            reason = "; ".join(f"{name} still says: {bad[name].summary}" for name in left)
-            return Treated(fix, Outcome.NOT_CURED, reason, plan, told)
-        return Treated(fix, Outcome.CURED, plan.summary, plan, told, plan.then)
+            words = [f"{name} still says: {bad[name].summary}" for name in left]
+            rest = plan(machine, fix)  # where it has left something alone, it says why
+            command = None
+            if isinstance(rest, Refused):
+                words.append(rest.reason)
+                command = rest.command
+            return Treated(fix, Outcome.NOT_CURED, "; ".join(words), done, told, command)
+        return Treated(fix, Outcome.CURED, done.summary, done, told, done.then)
 
 
 def _deeds(plan: Plan) -> list[Step]:

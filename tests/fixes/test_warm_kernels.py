@@ -261,7 +261,8 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Missing], str, str | None]] = 
         (but(Extensions, found=(), root=place(ROOT, writable=False)),),
         {},
         f"{ROOT} cannot be written by this user; let TORCH_EXTENSIONS_DIR lead",
-        "export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/py312_cu130",
+        "mkdir -m 700 /var/tmp/torch_extensions-$(id -u)"
+        " && export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/py312_cu130",
     ),
     "relative": ((but(Extensions, found=(), variable="ext"),), {}, "TORCH_EXTENSIONS_DIR=ext begins in the working directory", None),
     "Triton alone": (
