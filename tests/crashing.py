@@ -49,9 +49,7 @@ def contents(tree: Tree) -> dict[str, Any]:
     return {path: (file.kind, file.mode, file.owner, file.content) for path, file in tree.items()}
 
 
-def treat(
-    state: Path, steps: Sequence[Step], after: Callable[[], object] = tuple, around: Surroundings = AROUND
-) -> Treatment:
+def treat(state: Path, steps: Sequence[Step], after: Callable[[], object] = tuple, around: Surroundings = AROUND) -> Treatment:
     """Perform a plan; `after` is called after each step."""
     journal = Journal(str(state))
     with journal.locked():

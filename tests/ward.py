@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from by_hand import DEFAULTS, GIB, but
@@ -149,7 +150,13 @@ class Ward:
         torch = but(Torch, root=str(self.lab.torch), version="2.13.0+cu130")
         bare = but(Python, distributions={})
         gone = Missing("deepspeed is not installed")
-        self.known |= {Torch: torch, Python: bare, Deepspeed: gone, Cutlass: gone, Ninja: Ninja(f"{self.bin}/ninja", "1.99", None)}
+        self.known |= {
+            Torch: torch,
+            Python: bare,
+            Deepspeed: gone,
+            Cutlass: gone,
+            Ninja: Ninja(f"{self.bin}/ninja", "1.99", None),
+        }
         self.answers["self"] = lambda: {**self.itself, "uid": os.geteuid()}
         self.itself = Machine(Elsewhere(), profiles.load("dgx-spark")).itself()
 
@@ -193,6 +200,12 @@ class Ward:
     def seen(self) -> Tree:
         return tree(self.tree)
 
+    def read(self) -> dict[str, str]:
+        """What a shell has that has read the file of variables."""
+        file = self.look().get(EnvironmentFile)
+        assert isinstance(file, EnvironmentFile)
+        return {name: export.value for name, export in file.exports.items() if export.value is not None}
+
     # --- what there is on it
 
     def extension(self, name: str = "op", text: str = PLAIN) -> Path:
@@ -203,7 +216,7 @@ class Ward:
         recipe.write_text(recipe.read_text().replace("/src/op.cpp", str(source)))
         return path
 
-    def deepspeed(self, texts: dict[str, str], others: Mapping[str, Distribution] = {}) -> None:  # noqa: B006 (it is only read)
+    def deepspeed(self, texts: dict[str, str], others: Mapping[str, Distribution] = MappingProxyType({})) -> None:
         """A DeepSpeed 0.15.4 with these texts."""
         self.lives(Deepspeed)
         site = self.tree / "site"
@@ -251,7 +264,7 @@ def not_there_yet(ward: Ward) -> None:
 
 def unpatched(ward: Ward) -> None:
     ward.lives(DeepspeedSource)
-    ward.deepspeed(UNPATCHED)
+    ward.deepspeed({**DONE, **{name: UNPATCHED[name] for name in ("builder", "ragged_ops")}})
     ward.knows(DEFAULTS[Cutlass])
 
 
@@ -259,6 +272,8 @@ def cutlass(ward: Ward) -> None:
     ward.lives(Cutlass, CutlassTrees, EnvironmentFile)
     package = Distribution("3.8.0.0", f"{ward.tree}/site/nvidia_cutlass-3.8.0.0.dist-info")
     ward.deepspeed(DONE, {"nvidia-cutlass": package})
+    for place in (".local/share/sparkdoctor", ".config/sparkdoctor"):
+        (ward.home / place).mkdir(parents=True)
     include = ward.tree / "site" / "cutlass_library" / "source" / "include" / "cutlass"
     include.mkdir(parents=True)
     (include / "cutlass.h").touch()
@@ -351,7 +366,15 @@ def full_of_page_cache(ward: Ward) -> None:
 
     def meminfo() -> str:
         free = 95 if dropped.exists() else 4
-        sizes = {"MemTotal": 120, "MemFree": free, "MemAvailable": 96, "Cached": 96 - free, "Shmem": 0, "SwapTotal": 32, "SwapFree": 32}
+        sizes = {
+            "MemTotal": 120,
+            "MemFree": free,
+            "MemAvailable": 96,
+            "Cached": 96 - free,
+            "Shmem": 0,
+            "SwapTotal": 32,
+            "SwapFree": 32,
+        }
         return "".join(f"{name}: {size << 20} kB\n" for name, size in sizes.items())
 
     writable = {"kind": "file", "size": 0, "mode": 0o200, "real": DROP, "readable": False, "writable": True, "executable": False}

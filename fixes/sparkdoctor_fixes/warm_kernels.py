@@ -185,11 +185,15 @@ def _first(name: str, reason: str) -> Refused:
 
 def _refused_place(extensions: Extensions, place: EvoformerPlace) -> Refused | None:
     """Where the extension cannot be put."""
+    from shlex import quote  # noqa: PLC0415 (only where it is refused)
+
     if extensions.variable is not None and not extensions.variable.startswith("/"):
         return Refused(
             f"TORCH_EXTENSIONS_DIR={extensions.variable} begins in the working directory: each would have a build of its own"
         )
     built = extensions.named(EVOFORMER)
+    if place.linked:
+        return Refused(f"{place.path} is a symbolic link: what it leads to is left alone", f"rm {quote(place.path)}")
     obstacle = extensions.root.obstacle or (
         f"{place.path} cannot be written by this user" if built and not built.writable else ""
     )

@@ -161,7 +161,7 @@ class Doctor:
                 back = self._take_back(first)
                 if isinstance(error, Refusal) and self._steps == first:
                     return Treated(fix, Outcome.REFUSED, str(error), plan)
-                return Treated(fix, Outcome.FAILED, f"{error}{back}", plan)
+                return Treated(fix, Outcome.FAILED, f"{_said(error)}{back}", plan)
             except BaseException:  # Ctrl-C
                 self._take_back(first)
                 raise
@@ -199,6 +199,13 @@ class Doctor:
                 command = rest.command
             return Treated(fix, Outcome.NOT_CURED, "; ".join(words), done, told, command)
         return Treated(fix, Outcome.CURED, done.summary, done, told, done.then)
+
+
+def _said(error: Refusal | OSError) -> str:
+    """An error as a sentence: of a file, without its number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _deeds(plan: Plan) -> list[Step]:

@@ -12,7 +12,9 @@ _HOST = re.compile(
     r"|-pthread|-pipe|-shared|-static-lib(gcc|stdc\+\+)|--param=[\w-]+=\d+"
 )
 """Not: -B, -wrapper, -specs, -fplugin=, -fuse-ld=, @file, -Wp, -Wa, -o, -M…, -x, -include and whatever is not known."""
-_LINKER = re.compile(r"-Wl(,(-rpath(-link)?[,=][^,]+|-z,\w+|-O\d|-s|--(no-)?as-needed|--(disable|enable)-new-dtags|-soname[,=][^,]+))+")
+_LINKER = re.compile(
+    r"-Wl(,(-rpath(-link)?[,=][^,]+|-z,\w+|-O\d|-s|--(no-)?as-needed|--(disable|enable)-new-dtags|-soname[,=][^,]+))+"
+)
 _NVCC = re.compile(
     r"(-gencode|--generate-code|-arch|--gpu-architecture|-code|--gpu-code)=[\w=,\[\]]+"
     r"|--?(expt-(relaxed-constexpr|extended-lambda)|extended-lambda|use_fast_math|lineinfo|generate-line-info"

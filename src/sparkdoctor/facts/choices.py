@@ -260,11 +260,10 @@ def _cutlass_path(seen: Seen, _: Wanted) -> tuple[str, str] | None:
     if isinstance(seen.found_cutlass, Missing) or isinstance(seen.deepspeed, Missing):
         return None
     own = seen.own(CUTLASS_PATH)
-    if not seen.found_cutlass.refusal:
-        if own is not None and seen.tells(CUTLASS_PATH):
-            return own, seen.said(CUTLASS_PATH)
-        return None
-    if seen.cutlass is None:
+    # A line that this process has not read may be right: find-cutlass writes it with others that belong to it.
+    if own is not None and not (seen.tells(CUTLASS_PATH) and seen.found_cutlass.refusal):
+        return own, seen.said(CUTLASS_PATH)
+    if not seen.found_cutlass.refusal or seen.cutlass is None:
         return None
     return seen.cutlass, f"DeepSpeed {seen.deepspeed.version} does not find CUTLASS by itself"
 

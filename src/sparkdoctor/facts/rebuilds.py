@@ -23,6 +23,9 @@ _SETTINGS = frozenset(
     "ninja_required_version cxx nvcc cflags post_cflags cuda_cflags cuda_post_cflags cuda_dlink_post_cflags"
     " sycl_dlink_post_cflags ldflags".split()
 )
+_OUTSIDE = re.compile(r"^[/@-]|(^|/)\.\.(/|$)")
+"""What would be written outside of the directory, or taken for a flag."""
+_FLAG = re.compile(r"[@-]")
 _CALLED = ("ninja_required_version", "cxx", "nvcc")
 """Settings that are no flags."""
 
@@ -105,9 +108,7 @@ def parse(text: str) -> Recipe | None:
             return None
         if match := re.fullmatch(r"build ((?:[^$:]|\$.)+): (compile|cuda_compile|cuda_devlink|link) (.+)", line):
             outputs, inputs = ninja_words(match[1]), ninja_words(match[3])
-            if any(re.search(r"^[/@-]|(^|/)\.\.(/|$)", path) for path in outputs):
-                return None
-            if any(path.startswith(("-", "@")) for path in inputs):  # a compiler would take it for a flag
+            if any(map(_OUTSIDE.search, outputs)) or any(map(_FLAG.match, inputs)):
                 return None
             sources += inputs if match[2].endswith("compile") else []
         elif match := re.fullmatch(r"  command = (.+?)\s*", line):
