@@ -214,7 +214,7 @@ def judge(name: str, *facts: Fact | Profile, **gone: Missing) -> Verdict:
     return verdict
 
 
-PLACEHOLDER = re.compile(r"<\w+>|\{|\}|\bNone\b|(?<![\w$/={-])[A-Z][A-Z_]{3,}(?![\w=])")
+PLACEHOLDER = re.compile(r"…|<\w+>|\{|\}|\bNone\b|(?<![\w$/={-])[A-Z][A-Z_]{3,}(?![\w=])")
 
 
 def useful(verdict: Verdict) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sparkdoctor.journal import Journal, Treatment
 from sparkdoctor.perform import Surroundings, perform
-from sparkdoctor.plan import Step
+from sparkdoctor.plan import Run, Step
 from sparkdoctor.treatment import undo
 
 CHANGING = ("write", "fsync", "rename", "unlink", "mkdir", "rmdir", "chmod", "fchmod", "fchown", "setxattr", "utime", "ftruncate")
@@ -49,23 +49,23 @@ def contents(tree: Tree) -> dict[str, Any]:
     return {path: (file.kind, file.mode, file.owner, file.content) for path, file in tree.items()}
 
 
-def treat(state: Path, steps: Sequence[Step], after: Callable[[], object] = tuple) -> Treatment:
+def treat(state: Path, steps: Sequence[Step], after: Callable[[], object] = tuple, around: Surroundings = AROUND) -> Treatment:
     """Perform a plan; `after` is called after each step."""
     journal = Journal(str(state))
     with journal.locked():
         treatment = journal.begin()
         for number, step in enumerate(steps):
-            perform(treatment, number, "mend-it", step, AROUND)
+            perform(treatment, number, "mend-it", step, around)
             after()
         treatment.end()
     return treatment
 
 
-def undo_all(state: Path) -> list[str]:
+def undo_all(state: Path, around: Surroundings = AROUND) -> list[str]:
     """Take all treatments back, the last first."""
     journal = Journal(str(state))
     with journal.locked():
-        return [problem for treatment in reversed(journal.treatments()) for problem in undo(treatment, os.environ)]
+        return [problem for treatment in reversed(journal.treatments()) for problem in undo(treatment, around.environment)]
 
 
 def killed_everywhere(act: Callable[[], object]) -> Iterator[int]:
@@ -125,27 +125,33 @@ def _mine(point: int) -> None:
         setattr(os, name, wrapped(name))
 
 
-def survives(root: Path, state: Path, plan: Callable[[], Sequence[Step]]) -> int:
+def killed_by(act: Callable[[], object]) -> None:
+    """Run `act` in a child that is killed by what it runs."""
+    assert _child(act, 0) == -signal.SIGKILL
+
+
+def survives(root: Path, state: Path, plan: Callable[[], Sequence[Step]], around: Surroundings = AROUND) -> int:
     """Kill a plan's treatment of `root` at every point: each time undo must bring back all, and another go must work.
 
     `plan` is made anew from the tree as it is. Says how many points there were.
     """
     before, points = tree(root), 0
     stages = [contents(before)]
-    treat(state, plan(), lambda: stages.append(contents(tree(root))))
+    steps = plan()
+    treat(state, steps, lambda: stages.append(contents(tree(root))), around)
     after = stages[-1]
-    assert after != contents(before)
-    assert undo_all(state) == []
+    assert after != contents(before) or all(isinstance(step, Run) and step.undo == () for step in steps)
+    assert undo_all(state, around) == []
     assert tree(root) == before
-    for points in killed_everywhere(lambda: treat(state, plan())):
+    for points in killed_everywhere(lambda: treat(state, plan(), around=around)):
         for path, file in contents(tree(root)).items():
             assert ".sparkdoctor-" in path or file in [stage.get(path) for stage in stages], f"{path} at point {points}"
-        assert undo_all(state) == [], f"at point {points}"
+        assert undo_all(state, around) == [], f"at point {points}"
         assert tree(root) == before, f"at point {points}"
-        treat(state, plan())
+        treat(state, plan(), around=around)
         assert contents(tree(root)) == after, f"at point {points}"
-        assert undo_all(state) == []
+        assert undo_all(state, around) == []
         assert tree(root) == before
         shutil.rmtree(state)
-    undo_all(state)
+    undo_all(state, around)
     return points

@@ -37,6 +37,8 @@ def find_cutlass(
     name = f"DeepSpeed {deepspeed.version}"
     if not cutlass.refusal:
         return NotNeeded(f"{name} takes the CUTLASS in {cutlass.headers}")
+    if trees.served:
+        return NotNeeded(f"{environment.path} leads {name} to CUTLASS already; this shell has not read it", environment.read)
     # What is named first is what a user wants; what is too old is passed over.
     tree = next((tree for tree in trees.trees if tree.listed or (tree.version and tree.version >= _LEAST)), None)
     if tree is None:

@@ -72,7 +72,5 @@ def _made(access: CacheAccess) -> Answer:
             path = f"{path}/{name}"
             steps.append(MakeDirectory(path, 0o700))
         return Plan(f"{root.path} is this user's alone, before others can make it", tuple(steps))
-    return Refused(
-        f"{root.path} is not there yet, and {'; '.join(f'{one.path} {one.words}' for one in access.openings[:4])}",
-        PRIVATE,
-    )
+    why = [f"{one.path} {one.words}" for one in access.openings[:4]] + ([root.obstacle] if root.obstacle else [])
+    return Refused(f"{root.path} is not there yet, and {'; '.join(why)}", PRIVATE)

@@ -184,21 +184,20 @@ def _first(name: str, reason: str) -> Refused:
 
 def _refused_place(extensions: Extensions, place: EvoformerPlace) -> Refused | None:
     """Where the extension cannot be put."""
+    from shlex import quote  # noqa: PLC0415 (only where it is refused)
+
     if extensions.variable is not None and not extensions.variable.startswith("/"):
         return Refused(
             f"TORCH_EXTENSIONS_DIR={extensions.variable} begins in the working directory: each would have a build of its own"
         )
     built = extensions.named(EVOFORMER)
+    if place.linked:
+        return Refused(f"{place.path} is a symbolic link: what it leads to is left alone", f"rm {quote(place.path)}")
     obstacle = extensions.root.obstacle or (
         f"{place.path} cannot be written by this user" if built and not built.writable else ""
     )
     if obstacle:
-        from posixpath import basename  # noqa: PLC0415 (only where it is refused)
-
-        return Refused(
-            f"{obstacle}; let TORCH_EXTENSIONS_DIR lead to a directory that can be",
-            f"export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/{basename(extensions.usual)}",
-        )
+        return Refused(f"{obstacle}; let TORCH_EXTENSIONS_DIR lead to a directory that can be", extensions.elsewhere)
     for free, needed, what in ((place.cache, ROOM, extensions.root.path), (place.temporary, SCRATCH, "temporary files")):
         if free is not None and free < needed:
             return Refused(f"only {gib(free)} are free for {what}; a build takes {gib(needed)}")

@@ -9,10 +9,18 @@ def without_waiting(path: str, flags: int) -> int:
 
 
 def fill(descriptor: int, content: bytes) -> None:
-    """Write all of it."""
+    """Write all of it.
+
+    Raises:
+        OSError: it cannot be written; with the file's name, which `os.write` does not know.
+    """
     left = memoryview(content)
-    while left:
-        left = left[os.write(descriptor, left) :]
+    try:
+        while left:
+            left = left[os.write(descriptor, left) :]
+    except OSError as error:
+        error.filename = os.readlink(f"/proc/self/fd/{descriptor}")
+        raise
 
 
 def sync(directory: str) -> None:

@@ -162,7 +162,7 @@ class _Performance:
             if stat.S_IMODE(now.st_mode) != step.before:
                 raise Refusal(f"{step.path} has the mode {stat.S_IMODE(now.st_mode):04o} now, not {step.before:04o}")
             self._begin(path=step.path, before=step.before, after=step.mode)
-            os.chmod(f"/proc/self/fd/{descriptor}", step.mode)
+            _chmod(descriptor, step.path, step.mode)
 
     def make_directory(self, step: MakeDirectory) -> None:
         with _parent(step.path) as (parent, name):
@@ -173,7 +173,7 @@ class _Performance:
             with _itself(step.path) as (descriptor, now):
                 mode = step.mode | (now.st_mode & stat.S_ISGID)  # whose group's it is, the directory above says
                 if stat.S_IMODE(now.st_mode) != mode:  # the umask took something
-                    os.chmod(f"/proc/self/fd/{descriptor}", mode)
+                    _chmod(descriptor, step.path, mode)
             os.fsync(parent)
             self.more["inode"] = now.st_ino
 
@@ -237,7 +237,8 @@ def _take_back(treatment: Treatment, record: Record, environment: Mapping[str, s
                 mode = stat.S_IMODE(now.st_mode)
                 if mode not in (about["before"], about["after"]):
                     raise Refusal(f"{about['path']} has changed since: its mode is {mode:04o}")
-                os.chmod(f"/proc/self/fd/{descriptor}", about["before"])
+                if mode != about["before"]:
+                    _chmod(descriptor, about["path"], about["before"])
         case "MakeDirectory":
             _remove_directory(about, record.done)
         case "Run" | "Work":
@@ -353,6 +354,14 @@ def _itself(path: str) -> Iterator[tuple[int, os.stat_result]]:
             yield descriptor, now
         finally:
             os.close(descriptor)
+
+
+def _chmod(descriptor: int, path: str, mode: int) -> None:
+    try:
+        os.chmod(f"/proc/self/fd/{descriptor}", mode)
+    except OSError as error:
+        error.filename = path
+        raise
 
 
 def _look(parent: int, name: str) -> os.stat_result | None:

@@ -182,7 +182,7 @@ class Doctor:
                 back = self._take_back(first)
                 if isinstance(error, Refusal) and self._steps == first:
                     return Treated(fix, Outcome.REFUSED, str(error), plan)
-                said = str(error) if isinstance(error, Refusal | OSError) else words(error)
+                said = _said(error) if isinstance(error, Refusal | OSError) else words(error)
                 return Treated(fix, Outcome.FAILED, f"{said}{back}", plan)
             except BaseException:  # Ctrl-C
                 self._take_back(first)
@@ -200,31 +200,43 @@ class Doctor:
         problems = undo(self.treatment, self.environment, since=first)
         return f" (and what it had done is not all taken back: {'; '.join(problems)})" if problems else ""
 
-    def _judged(self, fix: Fix, plan: Plan, before: Report) -> Treated:
+    def _judged(self, fix: Fix, done: Plan, before: Report) -> Treated:
         """Whether what was ill is well on a fresh look, and nothing that the fix is about is ill that was not."""
         ill = {result.id for result in before.results if result.status in doctor.ILL}
         checks = [self._registry.checks[name] for name in fix.cures if name in self._registry.checks]
         # As deep as can be, but for what a script of ours has proven in the doing: that takes its time.
-        deep = not any(isinstance(step, Work) for step in plan.steps)
+        deep = not any(isinstance(step, Work) for step in done.steps)
         machine = self._look(self.environment, deep=deep)
         machine.start(doctor.facts_of(checks))
         seen = {result.id: result.verdict for result in doctor.judge(machine, checks)}
         if not seen:
-            return Treated(fix, Outcome.NOT_CURED, "no check is there that could tell whether it has cured", plan)
-        promised = (set(plan.cures) & set(fix.cures)) or (ill & set(fix.cures)) or set(fix.cures)
+            return Treated(fix, Outcome.NOT_CURED, "no check is there that could tell whether it has cured", done)
+        promised = (set(done.cures) & set(fix.cures)) or (ill & set(fix.cures)) or set(fix.cures)
         # What was ill and cannot be examined any more is not well; deep checks are left out where a script of ours has looked.
         gone = {
             check.id
             for check in checks
-            if check.id in ill and seen[check.id].status == Status.SKIPPED and (deep or not check.deep)
+            if check.id in ill and (deep or not check.deep) and isinstance(doctor.given(machine, check.needs), Missing)
         }
         bad = {name: verdict for name, verdict in seen.items() if verdict.status in doctor.ILL or name in gone}
         left = [name for name in bad if name in promised or name not in ill]
         told = tuple((name, verdict.status) for name, verdict in seen.items() if name in promised or name in left)
         if left:
-            reason = "; ".join(f"{name} still says: {bad[name].summary}" for name in left)
-            return Treated(fix, Outcome.NOT_CURED, reason, plan, told)
-        return Treated(fix, Outcome.CURED, plan.summary, plan, told, plan.then)
+            words = [f"{name} still says: {bad[name].summary}" for name in left]
+            rest = plan(machine, fix)  # where it has left something alone, it says why
+            command = None
+            if isinstance(rest, Refused):
+                words.append(rest.reason)
+                command = rest.command
+            return Treated(fix, Outcome.NOT_CURED, "; ".join(words), done, told, command)
+        return Treated(fix, Outcome.CURED, done.summary, done, told, done.then)
+
+
+def _said(error: Refusal | OSError) -> str:
+    """An error as a sentence: of a file, without its number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _deeds(plan: Plan) -> list[Step]:

@@ -278,7 +278,10 @@ def test_kernels_not_warm_gives_what_it_costs() -> None:
         stuck = judge("kernels-not-warm", having(root=root))
         assert stuck.status is FAILED
         assert stuck.summary.startswith("DeepSpeed's evoformer_attn can be neither built nor loaded: /home/user")
-        assert "TORCH_EXTENSIONS_DIR=/var/tmp/" in command_of(stuck)
+        # A name that anybody can take first: `mkdir` says so, and nothing follows.
+        assert command_of(stuck).startswith(
+            "mkdir -m 700 /var/tmp/torch_extensions-$(id -u) && export TORCH_EXTENSIONS_DIR=/var/tmp/"
+        )
         assert judge("kernels-not-warm", having(root=root), new).status is not FAILED
         assert judge("kernels-not-warm", having(root=root), but(Deepspeed, prebuilt=("evoformer_attn",))).status is OK
     # PyTorch locks even what is whole.

@@ -195,7 +195,7 @@ def test_shm_too_small_where_there_is_none() -> None:
         (64 * MIB, 64 * MIB, "docker", OK, ""),
         (1 * MIB, None, None, FAILED, "ulimit -s 8192"),
         (1 * MIB, 8 * MIB, "docker", FAILED, "ulimit -s 8192"),
-        (1 * MIB, 1 * MIB, "docker", FAILED, "docker run --ulimit stack=67108864 …"),
+        (1 * MIB, 1 * MIB, "docker", FAILED, ""),
         (1 * MIB, 1 * MIB, None, FAILED, ""),
         (8 * MIB - 1, 8 * MIB - 1, None, FAILED, ""),
     ],

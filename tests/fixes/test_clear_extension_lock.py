@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from by_hand import EVOFORMER, ROOT, but, place
-from crashing import survives, treat
+from crashing import treat
 from lab import FLOCK, Lab
 from remedies import answer, asked, planned, refused
 from sparkdoctor.facts import Container, Extensions
@@ -132,10 +132,3 @@ def test_a_lock_with_content(lab: Lab) -> None:
     (lab.add() / "lock").write_text("mine")
     os.utime(lab.root / "op" / "lock", (time.time() - 9000,) * 2)
     assert "has content" in refused(asked(FIX, lab.machine())).reason
-
-
-def test_killed_at_every_point(lab: Lab) -> None:
-    lock = lab.add() / "lock"
-    lock.touch()
-    os.utime(lock, (1_700_000_000, 1_700_000_000))
-    assert survives(lab.root, lab.place / "state", lambda: planned(asked(FIX, lab.machine())).steps) > 5

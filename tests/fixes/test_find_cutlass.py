@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 
 from by_hand import DEFAULTS, but
-from crashing import survives
 from sparkdoctor.facts import Cutlass, CutlassTrees, Deepspeed, EnvironmentFile, Python
 from sparkdoctor.facts.cutlass import BINDINGS, IGNORE
 from sparkdoctor.facts.cutlass_trees import Tree, parse_version
@@ -269,13 +268,12 @@ def test_our_own_directory(home: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert "HOME is not set" in trees_of(tmp_path / "site").obstacle
 
 
-def test_killed_anywhere_it_is_the_old_or_the_new(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_found_by_who_has_read_the_file(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = tmp_path / "site"
     headers(site / "cutlass_library" / "source" / "include")
     for path in (home / ".local" / "share" / "sparkdoctor", home / ".config" / "sparkdoctor"):
         path.mkdir(parents=True)
     plan = planned(asked(site))
-    survives(home, tmp_path / "state", lambda: plan.steps)
     for step in plan.steps:
         match step:
             case MakeDirectory(place, mode):

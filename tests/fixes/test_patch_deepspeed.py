@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from by_hand import DEFAULTS, FAILED, GONE, OK, SPARK, but, judge
-from crashing import survives
+from crashing import treat, undo_all
 from facts.test_deepspeed import BY_TEXT, FILTER, HEAD, KEEPS_TEXT, LOOP, NEW_FILTER, NUM, SPLITS, TWO_DIGITS
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts import Deepspeed, DeepspeedSource, Nvcc, Python
@@ -564,7 +564,7 @@ def test_an_old_nvcc_is_asked_for_what_it_knows(tmp_path: Path, monkeypatch: pyt
         assert source_of(tmp_path / "site").older == words
 
 
-def test_killed_anywhere_it_is_the_old_or_the_new(tmp_path: Path) -> None:
+def test_the_files_of_an_installer_s_cache_stay_what_they_are(tmp_path: Path) -> None:
     site = tmp_path / "site"
     # As uv and conda install: the file in the cache must stay what it is.
     torn = {**DONE, **{name: UNPATCHED[name] for name in (BUILDER, "ragged_ops")}}
@@ -573,6 +573,8 @@ def test_killed_anywhere_it_is_the_old_or_the_new(tmp_path: Path) -> None:
         copy = site / path.relative_to(tmp_path / "cache")
         copy.mkdir(parents=True) if path.is_dir() else copy.hardlink_to(path)
     steps = planned(source_of(site)).steps
-    points = survives(site, tmp_path / "state", lambda: steps)
-    assert points > 2
+    treat(tmp_path / "state", steps)
+    assert source_of(site).texts() == DONE
     assert source_of(tmp_path / "cache").texts() == torn
+    assert undo_all(tmp_path / "state") == []
+    assert source_of(site).texts() == source_of(tmp_path / "cache").texts() == torn

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from by_hand import EVOFORMER, ROOT, but, place
-from crashing import survives, treat
+from crashing import treat
 from lab import PLAIN, Lab
 from remedies import answer, asked, planned, refused
 from sparkdoctor.facts import Container, Extensions, Rebuilds
@@ -79,8 +79,3 @@ def test_a_link_in_the_cache_is_left_alone(lab: Lab, tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "elsewhere")
     refused(asked(FIX, lab.machine()))
     assert os.path.islink(path)
-
-
-def test_killed_at_every_point(lab: Lab) -> None:
-    lab.add(text=PLAIN.replace("python3.12", "python3.11"))
-    assert survives(lab.root, lab.place / "state", lambda: planned(asked(FIX, lab.machine())).steps) > 5

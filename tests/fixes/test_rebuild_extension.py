@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from by_hand import EVOFORMER, GIB, ROOT, but, place
-from crashing import survives, treat, tree, undo_all
+from crashing import treat, tree, undo_all
 from lab import PLAIN, Lab
 from remedies import answer, asked, planned, refused
 from sparkdoctor.facts import BuildSettings, CacheAccess, Cgroup, Container, Extensions, Memory, Ninja, Rebuilds
@@ -18,7 +18,6 @@ from sparkdoctor.facts.extensions import State
 from sparkdoctor.facts.rebuilds import Recipe
 from sparkdoctor.model import Missing
 from sparkdoctor.plan import MakeDirectory, Move, NotNeeded, Plan, Run, WriteFile
-from standins.hosts import script
 
 FIX = "rebuild-extension"
 OP = EVOFORMER._replace(name="op", path=f"{ROOT}/op", state=State.DAMAGED, reasons=("op.o does not exist",))
@@ -206,14 +205,3 @@ def test_undo_brings_the_old_one_back(lab: Lab, built: Path) -> None:
     assert tree(lab.root) != before
     assert undo_all(lab.place / "state") == []
     assert tree(lab.root) == before
-
-
-@real_ninja
-def test_killed_at_every_point(lab: Lab, built: Path) -> None:
-    # ninja's log has times in it: this one only writes the library.
-    script(
-        lab.place / "bin" / "ninja", f'#!/bin/sh\ncase "$3" in -j) cp {lab.library} "$2/op.so"; : > "$2/op.o";; esac\necho 1.99\n'
-    )
-    ruin(built, "op.so")
-    (built / ".ninja_log").unlink()
-    assert survives(lab.root, lab.place / "state", lambda: planned(asked(FIX, lab.machine())).steps) > 20

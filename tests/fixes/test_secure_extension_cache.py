@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from by_hand import EVOFORMER, HOME, ROOT, place
-from crashing import survives, treat
+from crashing import treat
 from lab import Lab
 from remedies import answer, asked, planned, refused
 from sparkdoctor.facts import CacheAccess
@@ -100,9 +100,3 @@ def test_a_real_name_that_is_free(lab: Lab, tmp_path: Path, monkeypatch: pytest.
     assert len(plan.steps) == 2
     treat(lab.place / "state", plan.steps)
     assert isinstance(asked(FIX, lab.machine()), NotNeeded)
-
-
-def test_killed_at_every_point(lab: Lab) -> None:
-    for one in (lab.add(), lab.root / "op" / "op.so"):
-        one.chmod(0o777)
-    assert survives(lab.root, lab.place / "state", lambda: planned(asked(FIX, lab.machine())).steps) > 10

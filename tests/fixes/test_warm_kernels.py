@@ -224,6 +224,10 @@ def test_a_build_that_goes_on_is_left_alone() -> None:
     assert found.reason == "evoformer_attn is being built just now: ninja (pid 7) has it"
 
 
+ELSEWHERE = (
+    "mkdir -m 700 /var/tmp/torch_extensions-$(id -u)"
+    " && export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/py312_cu130"
+)
 CASES: dict[str, tuple[tuple[Any, ...], dict[str, Missing], str, str | None]] = {
     "no GPU": ((), {"gpu": Missing("no GPU is visible: NVML sees none")}, "no GPU is visible: NVML sees none; DeepSpeed builds", None),
     "unpatched": (
@@ -262,7 +266,7 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Missing], str, str | None]] = 
         (but(Extensions, found=(), root=place(ROOT, writable=False)),),
         {},
         f"{ROOT} cannot be written by this user; let TORCH_EXTENSIONS_DIR lead",
-        "export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/py312_cu130",
+        ELSEWHERE,
     ),
     "relative": ((but(Extensions, found=(), variable="ext"),), {}, "TORCH_EXTENSIONS_DIR=ext begins in the working directory", None),
     "Triton alone": (

@@ -79,8 +79,14 @@ class Paper:
 class Elsewhere:
     """This machine, but for some answers; no question may take longer than `most` seconds."""
 
-    def __init__(self, answers: Mapping[str, Any] | None = None, *, most: float = 60.0) -> None:
-        self._local = LocalHost()
+    def __init__(
+        self,
+        answers: Mapping[str, Any] | None = None,
+        *,
+        most: float = 60.0,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._local = LocalHost(environment=environment)
         self._answers = dict(answers or {})
         self._most = most
         self.asked: list[Question] = []

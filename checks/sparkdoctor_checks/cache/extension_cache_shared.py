@@ -45,7 +45,7 @@ def extension_cache_shared(extensions: Extensions) -> Verdict:
             observed=root.mount.kind,
             evidence=(f"{root.mount.point} is mounted as {root.mount.kind}",),
             remedy="Build on a local disk.",
-            command=f"export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/{basename(extensions.usual)}",
+            command=extensions.elsewhere,
         )
     if extensions.variable is None:
         return ok(f"{root.path} is named by Python and CUDA")

@@ -1,7 +1,6 @@
 """What the first use will have to wait for."""
 
 from collections.abc import Callable
-from posixpath import basename
 from typing import NamedTuple
 
 from sparkdoctor.facts import Deepspeed, DeepspeedBuilder, Extensions, Gpu, Python, TritonCache
@@ -122,7 +121,7 @@ def _stuck(python: Python, extensions: Extensions, deepspeed: Deepspeed | Missin
         expected="a cache of extensions that this user can write",
         observed=obstacle,
         remedy="Let TORCH_EXTENSIONS_DIR lead to a directory that this user can write.",
-        command=f"export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)/{basename(extensions.usual)}",
+        command=extensions.elsewhere,
     )
 
 

@@ -3,6 +3,9 @@
 from sparkdoctor.facts import TritonCache
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok
 
+OWN = "mkdir -m 700 /var/tmp/triton-$(id -u) && export TRITON_CACHE_DIR=/var/tmp/triton-$(id -u)"
+"""It stops where somebody else has made it first: what is in there is run."""
+
 
 @check
 def triton_cache_unwritable(cache: TritonCache) -> Verdict:
@@ -16,9 +19,7 @@ def triton_cache_unwritable(cache: TritonCache) -> Verdict:
     """
     place = cache.place
     name = cache.variable or "TRITON_CACHE_DIR"
-    command = (
-        "unset TRITON_CACHE_DIR" if cache.variable == "TRITON_CACHE_DIR" else "export TRITON_CACHE_DIR=/var/tmp/triton-$(id -u)"
-    )
+    command = "unset TRITON_CACHE_DIR" if cache.variable == "TRITON_CACHE_DIR" else OWN
     remedy = f"Let ${name} lead to a directory that this user can write."
     if isinstance(place, Missing):
         return fail("Triton has no cache directory", observed=place.reason, remedy=remedy, command=command)

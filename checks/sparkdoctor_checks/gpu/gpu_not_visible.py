@@ -51,7 +51,6 @@ def gpu_not_visible(
             + (f": {devices.hidden_by}" if devices.hidden_by else ""),
             evidence=evidence,
             remedy=_start(container),
-            command="docker run --gpus all …" if container.engine == "docker" else None,
         )
     if devices.unopenable:
         return fail(

@@ -29,9 +29,8 @@ def memlock_limit_low(limits: Limits, container: Container, profile: Profile) ->
         expected=expected,
         observed=shown,
         evidence=limits.evidence,
-        remedy="Start the container with a larger limit."
+        remedy="Start the container with --ulimit memlock=-1."
         if container
         else "Raise memlock in /etc/security/limits.conf and log in again.",
-        command="docker run --ulimit memlock=-1 …" if container else None,
         needs_root=not container,
     )

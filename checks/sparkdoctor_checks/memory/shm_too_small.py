@@ -23,7 +23,7 @@ def shm_too_small(shm: SharedMemory | Missing, container: Container, profile: Pr
         return skip(f"the profile {profile.name} asks for no shared memory")
     expected = f">={wanted:g} GiB"
     if container:
-        remedy, command = "Start the container with --ipc=host, or with --shm-size.", "docker run --shm-size=16g …"
+        remedy, command = "Start the container with --ipc=host, or with --shm-size=16g.", None
     else:
         remedy, command = "Mount it larger.", "sudo mount -o remount,size=50% /dev/shm"
     if isinstance(shm, Missing):

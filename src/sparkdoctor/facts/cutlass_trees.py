@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from posixpath import dirname
 from typing import NamedTuple, Self
 
-from sparkdoctor.facts.cutlass import VARIABLE
+from sparkdoctor.facts.cutlass import VARIABLE, Cutlass
+from sparkdoctor.facts.deepspeed import Deepspeed
+from sparkdoctor.facts.environment import EnvironmentFile
 from sparkdoctor.facts.places import home, locate
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, Machine
@@ -33,7 +35,8 @@ class CutlassTrees(Fact):
 
     `place` is our own directory, $XDG_DATA_HOME/sparkdoctor/cutlass or the like, without links, `new` those that would have
     to be made for it and `changelog` the text of its CHANGELOG.md, None where there is none. `obstacle` says why nothing must
-    be written there, and is empty where it may. `searched` is CPATH.
+    be written there, and is empty where it may. `searched` is CPATH, `served` tells
+    whether the file of variables names one that DeepSpeed takes.
     """
 
     trees: tuple[Tree, ...]
@@ -42,6 +45,7 @@ class CutlassTrees(Fact):
     changelog: str | None = None
     obstacle: str = ""
     searched: str | None = None
+    served: bool = False
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
@@ -59,7 +63,15 @@ class CutlassTrees(Fact):
         )
         roots: dict[str, None] = dict.fromkeys([*named[:1], *([source] if source else []), *named[1:], *usual])
         trees = tuple(tree for root in roots for tree in _tree(machine, root.rstrip("/"), packaged=root == source))
-        return cls(trees, *_own(machine, base), searched=machine.env("CPATH"))
+        return cls(trees, *_own(machine, base), searched=machine.env("CPATH"), served=_served(machine))
+
+
+def _served(machine: Machine) -> bool:
+    file = machine.get(EnvironmentFile)
+    line = None if isinstance(file, Missing) else file.exports.get(VARIABLE)
+    if line is None or line.value is None:
+        return False
+    return not Cutlass.judged(machine, machine.need(Python), machine.need(Deepspeed), line.value).refusal
 
 
 def parse_version(header: str) -> tuple[int, int] | None:

@@ -32,7 +32,7 @@ class EvoformerPlace(Fact):
     `inside` are the names in the directory, None where there is none; `aside` is a free name to move it to. `cache` and
     `temporary` are bytes free for it and for compilers' files, None where that cannot be measured. `faster` are flags that make a
     build faster and its kernels no other, as far as the nvcc that would be called and its host compiler know them; `append` is
-    $NVCC_APPEND_FLAGS.
+    $NVCC_APPEND_FLAGS. `linked` says that the directory is a symbolic link.
     """
 
     path: str
@@ -42,22 +42,26 @@ class EvoformerPlace(Fact):
     temporary: int | None
     faster: tuple[str, ...]
     append: str
+    linked: bool = False
 
     @classmethod
     def probe(cls, machine: Machine) -> Self:
         """Look at the directory and its file systems, and ask nvcc by a dry run whether it knows the flag."""
         root = machine.need(Extensions).root
         path = join(root.path, EVOFORMER)
-        inside, beside = machine.entries(path), machine.entries(root.path)
+        inside, found, status = machine.entries(path), machine.entries(root.path), machine.stat(path)
+        beside = () if isinstance(found, Missing) else found
+        linked = EVOFORMER in beside if isinstance(status, Missing) else status.real != path
         nearest = root.path if root.status else next((place for place, _ in root.above), "/")
         return cls(
             path,
             None if isinstance(inside, Missing) else inside,
-            join(root.path, free_name(EVOFORMER + ASIDE, () if isinstance(beside, Missing) else beside)),
+            join(root.path, free_name(EVOFORMER + ASIDE, beside)),
             _free(machine, nearest),
             _free(machine, machine.env("TMPDIR") or "/tmp"),
             tuple(_faster(machine)),
             machine.env(APPEND) or "",
+            linked,
         )
 
     @property

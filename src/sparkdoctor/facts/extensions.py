@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from itertools import islice, pairwise
-from posixpath import dirname, join
+from posixpath import basename, dirname, join
 from typing import NamedTuple, Self
 
 from sparkdoctor.architecture import Architecture, Capability, names
@@ -152,6 +152,12 @@ class Extensions(Fact):
     def having(self, *states: State) -> tuple[Extension, ...]:
         """The extensions in these states."""
         return tuple(extension for extension in self.found if extension.state in states)
+
+    @property
+    def elsewhere(self) -> str:
+        """The command that leads PyTorch to a directory on a local disk, which stops where somebody else has made it first."""
+        place = "/var/tmp/torch_extensions-$(id -u)"
+        return f"mkdir -m 700 {place} && export TORCH_EXTENSIONS_DIR={place}/{basename(self.usual)}"
 
     @property
     def none(self) -> str:

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from posixpath import basename, join, split
+from itertools import takewhile
+from posixpath import join, split
 from typing import NamedTuple, Self
 
 from sparkdoctor.architecture import Architecture, Capability
+from sparkdoctor.facts.build_flags import host_compilers, is_compiler, known
 from sparkdoctor.facts.extensions import ASIDE, Extension, Extensions, State, free_name, ninja_words, parse_build
 from sparkdoctor.facts.gpu import targets
 from sparkdoctor.facts.python import Python
@@ -13,14 +15,19 @@ from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, FileStatus, Machine
 from sparkdoctor.model import Missing
 
-_COMMAND = re.compile(r"\$(?:cxx|nvcc)(?: +[\w$.-]+)+")
-"""A command of a rule as PyTorch writes it: a compiler with words, nothing for a shell to read between them."""
+_COMMAND = re.compile(
+    r"\$(?:cxx|nvcc)(?: +(?:-M?MD|--generate-dependencies-with-compile|(?:-MF|--dependency-output) \$out\.d|-c|-dlink|-o|\$\w+))+"
+)
+"""A command of a rule as PyTorch writes it: a compiler with its settings, nothing for a shell to read between them."""
 _SETTINGS = frozenset(
     "ninja_required_version cxx nvcc cflags post_cflags cuda_cflags cuda_post_cflags cuda_dlink_post_cflags"
     " sycl_dlink_post_cflags ldflags".split()
 )
-_COMPILER = re.compile(r"(.+-)?(c\+\+|g\+\+|gcc|cc|clang(\+\+)?|nvcc|s?ccache)(-[\d.]+)?")
-"""A compiler's name, or that of what stands before one."""
+_OUTSIDE = re.compile(r"^[/@-]|(^|/)\.\.(/|$)")
+"""What would be written outside of the directory, or taken for a flag."""
+_FLAG = re.compile(r"[@-]")
+_CALLED = ("ninja_required_version", "cxx", "nvcc")
+"""Settings that are no flags."""
 
 
 class Recipe(NamedTuple):
@@ -88,6 +95,8 @@ def _recipe(machine: Machine, one: Extension, python: str, torch: str, target: C
 def parse(text: str) -> Recipe | None:
     """Understand a build.ninja of torch.utils.cpp_extension; None where it holds anything that does not compile or link.
 
+    Flags are those that are known to run nothing (see `build_flags`).
+
     Source: `_write_ninja_file` in torch/utils/cpp_extension.py, 2.4 to 2.14.
     """
     settings: dict[str, str] = {}
@@ -99,7 +108,7 @@ def parse(text: str) -> Recipe | None:
             return None
         if match := re.fullmatch(r"build ((?:[^$:]|\$.)+): (compile|cuda_compile|cuda_devlink|link) (.+)", line):
             outputs, inputs = ninja_words(match[1]), ninja_words(match[3])
-            if any(re.search(r"^/|(^|/)\.\.(/|$)", path) for path in outputs):
+            if any(map(_OUTSIDE.search, outputs)) or any(map(_FLAG.match, inputs)):
                 return None
             sources += inputs if match[2].endswith("compile") else []
         elif match := re.fullmatch(r"  command = (.+?)\s*", line):
@@ -109,22 +118,44 @@ def parse(text: str) -> Recipe | None:
             settings[match[1]] = match[2]
         else:
             return None
-    calls = [_first(settings.get(name, "")) for name in ("cxx", "nvcc")]
-    if not sources or not calls[0] or not all(_COMPILER.fullmatch(basename(call)) for call in calls if call):
+    words = {name: _words(value) for name, value in settings.items()}
+    calls = _compilers(words)
+    if not sources or calls is None or not all(known(words[name]) for name in words if name not in _CALLED):
         return None
     flags = settings.get("cuda_cflags", "")
     codes = dict.fromkeys(re.findall(r"code=\[?((?:sm|compute)_\d{2,4}[af]?)", flags))
     threads = re.search(r"--threads[= ](\d{1,3})\b", flags)
     wanted = tuple(Architecture.parse(code) for code in codes)
     copies = min(int(threads[1]) if threads else 1, max(1, len({code.capability for code in wanted})))
-    return Recipe(text, tuple(sources), tuple(call for call in calls if call), max(1, copies), wanted)
+    return Recipe(text, tuple(sources), tuple(dict.fromkeys(calls)), max(1, copies), wanted)
 
 
-def _first(command: str) -> str:
-    return next(iter(ninja_words(command)), "")
+def _words(value: str) -> list[str]:
+    from shlex import split  # noqa: PLC0415 (only where something is broken)
+
+    return split(value)
+
+
+def _compilers(words: Mapping[str, list[str]]) -> list[str] | None:
+    """The programs that are called; None where one is no compiler, or there is none."""
+    found: list[str] = []
+    for name in _CALLED[1:]:
+        programs = list(takewhile(is_compiler, words.get(name, ())))
+        if not known(words.get(name, ())[len(programs) :]):
+            return None
+        if not programs and (name == "cxx" or words.get(name)):
+            return None
+        found += programs
+    found += [call for name in words for call in host_compilers(words[name])]
+    return found if all(map(is_compiler, found)) else None
 
 
 def _plain(value: str) -> bool:
-    """Whether a shell would find nothing but words in a value: no second command, no file to write, nothing to fill in."""
+    """Whether a shell would find nothing but words in a value: no second command, no file to write, nothing to fill in.
+
+    Ninja fills in what begins with `$` without regard to quotes.
+    """
+    if "$" in value:
+        return False
     bare = re.sub(r"'[^']*'|\"[^\"$`\\]*\"|\\.", "", value)
     return not re.search(r"[;&|<>`$(){}*?~#\"'\\]", bare)
