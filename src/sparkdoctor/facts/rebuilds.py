@@ -13,13 +13,13 @@ from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, FileStatus, Machine
 from sparkdoctor.model import Missing
 
-_COMMAND = re.compile(r"\$(?:cxx|nvcc)(?: +[\w$.-]+)+")
+_COMMAND = r"\$(?:cxx|nvcc)(?: +[\w$.-]+)+"
 """A command of a rule as PyTorch writes it: a compiler with words, nothing for a shell to read between them."""
 _SETTINGS = frozenset(
     "ninja_required_version cxx nvcc cflags post_cflags cuda_cflags cuda_post_cflags cuda_dlink_post_cflags"
     " sycl_dlink_post_cflags ldflags".split()
 )
-_COMPILER = re.compile(r"(.+-)?(c\+\+|g\+\+|gcc|cc|clang(\+\+)?|nvcc|s?ccache)(-[\d.]+)?")
+_COMPILER = r"(.+-)?(c\+\+|g\+\+|gcc|cc|clang(\+\+)?|nvcc|s?ccache)(-[\d.]+)?"
 """A compiler's name, or that of what stands before one."""
 
 
@@ -103,14 +103,14 @@ def parse(text: str) -> Recipe | None:
                 return None
             sources += inputs if match[2].endswith("compile") else []
         elif match := re.fullmatch(r"  command = (.+?)\s*", line):
-            if not _COMMAND.fullmatch(match[1]):
+            if not re.fullmatch(_COMMAND, match[1]):
                 return None
         elif (match := re.fullmatch(r"(\w+) =\s*(.*?)\s*", line)) and match[1] in _SETTINGS and _plain(match[2]):
             settings[match[1]] = match[2]
         else:
             return None
     calls = [_first(settings.get(name, "")) for name in ("cxx", "nvcc")]
-    if not sources or not calls[0] or not all(_COMPILER.fullmatch(basename(call)) for call in calls if call):
+    if not sources or not calls[0] or not all(re.fullmatch(_COMPILER, basename(call)) for call in calls if call):
         return None
     flags = settings.get("cuda_cflags", "")
     codes = dict.fromkeys(re.findall(r"code=\[?((?:sm|compute)_\d{2,4}[af]?)", flags))
