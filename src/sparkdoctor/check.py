@@ -22,7 +22,7 @@ class Need(NamedTuple):
 class Described:
     """A function whose signature says what it needs and whose docstring what it is for: a check, or a fix.
 
-    No dataclass, nor are its kinds: each run would spend a fiftieth of a quick check on what `@dataclass` compiles.
+    No dataclass, nor are its kinds: what `@dataclass` compiles costs a quick check 2 ms of 180 (benchmarks/).
     """
 
     def __init__(self, function: Callable[..., Any], id: str) -> None:  # noqa: A002 (it is the word of the reports)

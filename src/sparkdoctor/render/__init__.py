@@ -7,6 +7,6 @@ _CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u
 
 def printable(text: str) -> str:
     """A text that cannot move the cursor or break a document: control and direction characters become escapes."""
-    if text.isprintable():  # nearly all are: the expression is not even compiled, which would take as long as a report
+    if text.isprintable():  # nearly all texts are: the expression is seldom compiled, which is slow
         return text
     return re.sub(_CONTROL, lambda found: f"\\x{ord(found[0]):02x}", text)
