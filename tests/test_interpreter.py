@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,10 +30,10 @@ BOMB = "import os\nos.abort()\n"
 
 
 class Patient:
-    """A virtual environment, its site-packages and a place for what lies outside of it."""
+    """A copy of a virtual environment, its site-packages and a place for what lies outside of it."""
 
-    def __init__(self, base: Path, home: Path) -> None:
-        subprocess.run([base, "-m", "venv", "--without-pip", "--symlinks", home / "venv"], check=True)
+    def __init__(self, venv: Path, home: Path) -> None:
+        shutil.copytree(venv, home / "venv", symlinks=True)
         self.python = home / "venv" / "bin" / "python"
         (self.site,) = (home / "venv" / "lib").glob("python*/site-packages")
         self.outside = home / "outside"
@@ -60,11 +61,19 @@ def package(place: Path, name: str, code: str = "") -> str:
     return os.path.realpath(place / name / "__init__.py")
 
 
-@pytest.fixture(params=interpreters(), ids=lambda path: path.parents[1].name)
-def patient(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patient:
+@pytest.fixture(scope="session", params=interpreters(), ids=lambda path: path.parents[1].name)
+def venv(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once for all: that takes longer than most tests here."""
+    place = tmp_path_factory.mktemp("empty") / "venv"
+    subprocess.run([request.param, "-I", "-m", "venv", "--without-pip", "--symlinks", place], check=True)
+    return place
+
+
+@pytest.fixture
+def patient(venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patient:
     for variable in ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONNOUSERSITE"):
         monkeypatch.delenv(variable, raising=False)
-    return Patient(request.param, tmp_path)
+    return Patient(venv, tmp_path)
 
 
 def test_an_interpreter_tells_what_it_is(patient: Patient) -> None:

@@ -20,7 +20,6 @@ from standins.hosts import Witness
 
 COMMAND = str(Path(sys.executable).with_name("sparkdoctor"))
 BUILT_IN = sorted(name for name, check in Registry.load().checks.items() if not check.deep)
-SLACK = 1.0
 
 GOOD = '''
 """A plugin with facts of its own."""
@@ -301,6 +300,12 @@ def unaffected(ended: Ended) -> None:
     assert not {name for name in BUILT_IN if results[name]["status"] == "crashed"}
 
 
+def in_time(ended: Ended, timeout: float) -> None:
+    """The report was due at the timeout, and the whole process, however busy this machine, before a second one would end."""
+    assert json.loads(ended.out)["seconds"] < timeout + 1
+    assert ended.seconds < 2 * timeout
+
+
 @pytest.mark.parametrize("value", ["nowhere_to_be_found", "os.path.nowhere", "", "not a name", "...", "os:path", "a" * 10_000])
 def test_an_entry_point_that_names_nothing(tmp_path: Path, value: str) -> None:
     install(tmp_path, {"odd.py": ""}, value=value or " ")
@@ -333,7 +338,7 @@ def test_entry_points_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
         case "loop":
             path.symlink_to(path)
     ended = run(tmp_path, "check", "--format", "json", "--timeout", "5")
-    assert ended.seconds < 5 + SLACK
+    assert ended.seconds < 5  # nobody waited until time was up
     unaffected(ended)
 
 
@@ -431,7 +436,7 @@ def test_a_check_that_never_ends(tmp_path: Path, kind: str) -> None:
     text = FINE + f'\n@check(layer="aaa")\ndef a_bad_one() -> Verdict:\n    """Bad."""\n    {LOOPS[kind].strip()}\n'
     install(tmp_path, {"odd.py": text})
     ended = run(tmp_path, "check", "--format", "json", "--timeout", "2")
-    assert ended.seconds < 2 + SLACK
+    in_time(ended, 2)
     assert ended.results["a-bad-one"]["status"] == "crashed"
     assert "did not come to an end" in ended.results["a-bad-one"]["summary"]
     assert ended.results["all-well"]["status"] == "ok"
@@ -445,7 +450,7 @@ def test_checks_that_never_end_are_given_up_together(tmp_path: Path) -> None:
         text += f'\n@check(layer="aaa")\ndef bad_{number}() -> Verdict:\n    """Bad."""\n    import time; time.sleep(3600)\n'
     install(tmp_path, {"odd.py": text})
     ended = run(tmp_path, "check", "--format", "json", "--timeout", "2")
-    assert ended.seconds < 2 + SLACK
+    in_time(ended, 2)
     assert {ended.results[f"bad-{number}"]["status"] for number in range(5)} == {"crashed"}
     unaffected(ended)
 
@@ -489,7 +494,7 @@ def test_a_probe_that_fails(tmp_path: Path, kind: str) -> None:
     code, words = BAD_FACTS[kind]
     install(tmp_path, {"odd.py": bad_fact(code)})
     ended = run(tmp_path, "check", "--format", "json", "--timeout", "5")
-    assert ended.seconds < 3
+    assert ended.seconds < 5  # nobody waited until time was up
     assert ended.results["a-bad-fact"]["status"] == ("skipped" if kind == "runs nothing" else "crashed")
     assert words in ended.results["a-bad-fact"]["summary"]
     assert ended.results["all-well"]["status"] == "ok"
@@ -503,7 +508,7 @@ def test_a_probe_that_fails(tmp_path: Path, kind: str) -> None:
 def test_a_probe_that_hangs(tmp_path: Path, witness: Witness, code: str) -> None:
     install(tmp_path, {"odd.py": bad_fact(code)})
     ended = run(tmp_path, "check", "--format", "json", "--timeout", "2")
-    assert ended.seconds < 2 + SLACK
+    in_time(ended, 2)
     assert ended.results["a-bad-fact"]["status"] == "crashed"
     assert ended.results["all-well"]["status"] == "ok"
     unaffected(ended)

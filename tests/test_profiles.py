@@ -45,7 +45,7 @@ def refusal(name: str) -> str:
 
 def requirements(profile: Profile) -> list[Requirement]:
     found: list[Requirement | None] = [profile.dgx_os, profile.driver]
-    for component in (value for value in vars(profile).values() if isinstance(value, Component)):
+    for component in (value for value in profile if isinstance(value, Component)):
         found += [component.version, component.fresh]
     return [requirement for requirement in found if requirement is not None]
 
@@ -63,7 +63,7 @@ def test_a_built_in_profile_is_whole(name: str) -> None:
     for requirement in requirements(profile):
         assert requirement.check() is requirement
     assert set(profile.severity) <= set(Registry.load().checks)
-    for bounds in (value for value in vars(profile).values() if isinstance(value, Severity)):
+    for bounds in (value for value in profile if isinstance(value, Severity)):
         assert (bounds.warning or 1e9) > (bounds.failed or 0)
 
 
@@ -314,7 +314,7 @@ def test_a_file_extends_a_built_in_profile(tmp_path: Path) -> None:
     spark = profiles.load("dgx-spark")
     assert str(profile.driver) == ">=590"
     assert profile.name == "mine"
-    changed = {name for name, value in vars(profile).items() if plain(value) != plain(vars(spark)[name])}
+    changed = {name for name in Profile._fields if plain(getattr(profile, name)) != plain(getattr(spark, name))}
     assert changed == {"name", "driver"}
 
 

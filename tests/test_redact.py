@@ -1,5 +1,6 @@
 """Redaction: what is private goes, what is needed stays, and the tape still plays."""
 
+import functools
 import json
 import time
 from collections.abc import Iterator
@@ -261,10 +262,16 @@ WORDS = [
 ]
 
 
+@functools.cache
+def healthy() -> tuple[dict[str, Any], Any]:
+    """The tape of a healthy machine, and its verdicts."""
+    played = tape.load(str(next(path for path in TAPES if path.name == "gb10-healthy.tape.json")))
+    return played, verdicts(examine(played))
+
+
 @pytest.mark.parametrize("name", WORDS)
 def test_a_user_or_host_with_a_word_for_a_name_breaks_no_tape(name: str) -> None:
-    played = tape.load(str(next(path for path in TAPES if path.name == "gb10-healthy.tape.json")))
-    before = verdicts(examine(played))
+    played, before = healthy()
     for redactor in (Redactor("/home/user", name, "looking-glass"), Redactor("/home/user", "alice", name)):
         after = examine(tape.parse(recorded(played, redactor).encode()))
         assert {key: value for key, value in verdicts(after).items() if value != before[key]} == {}
@@ -274,9 +281,9 @@ def test_a_user_or_host_with_a_word_for_a_name_breaks_no_tape(name: str) -> None
     "home", ["/root", "/", "", None, "/home/user", "/workspace", "/home", "/usr/local", "/opt", "/tmp", "/data"]
 )
 def test_a_home_that_is_no_home_breaks_no_tape(home: str | None) -> None:
-    played = tape.load(str(next(path for path in TAPES if path.name == "gb10-healthy.tape.json")))
+    played, before = healthy()
     after = examine(tape.parse(recorded(played, Redactor(home, "root", "localhost")).encode()))
-    assert verdicts(after) == verdicts(examine(played))
+    assert verdicts(after) == before
 
 
 # Three letters and more that are no words of a machine: a rare letter in front sees to that.

@@ -50,18 +50,19 @@ def in_a_line(message: str) -> str:
 
 
 def play(raw: bytes, profile: str = "dgx-spark") -> Report | None:
-    """Whatever is played gives a report within a second, and all formats can show it; None where it was refused."""
+    """Whatever is played gives a report within a second's work, and all formats can show it; None where it was refused."""
     try:
         played = tape.parse(raw, "x.tape.json")
     except tape.TapeError as error:
         in_a_line(str(error))
         return None
-    started = time.monotonic()
+    started, worked = time.monotonic(), time.process_time()
     report = doctor.diagnose(Machine(tape.Player(played), PROFILES[profile], deep=True), REGISTRY, CHECKS)
     assert len(report.results) == len(CHECKS)
     for render in (json_render.render, junit.render, markdown.render, terminal.render):
         render(report, verbose=True, to_file=True).encode()
-    assert time.monotonic() - started < 1
+    assert time.process_time() - worked < 1
+    assert time.monotonic() - started < 5, "something was waited for"
     return report
 
 

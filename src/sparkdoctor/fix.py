@@ -1,23 +1,28 @@
 """The decorator `fix` and what it makes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from sparkdoctor.check import Described
 from sparkdoctor.plan import Answer
 
 
-@dataclass(frozen=True)
 class Fix(Described):
     """A named function from facts to a plan.
 
     `cures` are the ids of the checks that must pass afterwards, `after` those of the fixes that go before it where both run.
     """
 
-    function: Callable[..., Answer]
-    cures: tuple[str, ...]
-    after: tuple[str, ...] = ()
+    def __init__(
+        self,
+        function: Callable[..., Answer],
+        id: str,  # noqa: A002 (it is the word of the reports)
+        cures: tuple[str, ...],
+        after: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(function, id)
+        self.cures = cures
+        self.after = after
 
 
 def fix(*, cures: tuple[str, ...], after: tuple[str, ...] = ()) -> Callable[[Callable[..., Answer]], Fix]:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ def test_what_is_full_or_not_there() -> None:
 
 
 def test_a_profile_that_asks_for_a_part_of_a_gibibyte() -> None:
-    (step,) = planned(answer(FIX, SMALL, replace(SPARK, shm_gib=Severity(failed=0.1)))).steps
+    (step,) = planned(answer(FIX, SMALL, SPARK._replace(shm_gib=Severity(failed=0.1)))).steps
     assert isinstance(step, Run)
     assert "size=104858k" in step.argv[2]
 
@@ -77,7 +76,6 @@ def test_a_profile_that_asks_for_a_part_of_a_gibibyte() -> None:
 # test itself has mounted there, never the machine's, which a remount would reach from any namespace.
 SCRIPT = """\
 import os, subprocess, sys
-from dataclasses import replace
 from sparkdoctor import profiles
 from sparkdoctor.facts import SharedMemory, ShmMount
 from sparkdoctor.host import LocalHost
@@ -88,7 +86,7 @@ from sparkdoctor.facts import Container
 
 if os.stat("/dev/shm").st_dev == int(sys.argv[1]):
     sys.exit("this is the machine's own /dev/shm")
-profile = replace(profiles.load("dgx-spark"), shm_gib=Severity(failed=float(sys.argv[2])))
+profile = profiles.load("dgx-spark")._replace(shm_gib=Severity(failed=float(sys.argv[2])))
 
 def mounts():
     return [line for line in open("/proc/self/mountinfo") if " /dev/shm " in line]

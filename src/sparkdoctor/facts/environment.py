@@ -196,9 +196,9 @@ _CLOSING = frozenset(_OPENING.values())
 _BETWEEN = frozenset(("then", "else", "elif", "do", "!", "time"))
 _NAMING = frozenset(("export", "readonly", "unset", "read", "declare", "typeset", "for", "select"))
 """What is followed by names that it sets."""
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=", re.ASCII)
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_EXPANDED = re.compile(r"\$\{([A-Za-z_]\w*):?=", re.ASCII)
+_ASSIGNMENT = r"(?a)([A-Za-z_]\w*)(\+?)="
+_NAME = r"(?a)[A-Za-z_]\w*"
+_EXPANDED = r"(?a)\$\{([A-Za-z_]\w*):?="
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -238,12 +238,12 @@ def _judged(text: str, words: list[_Word], comment: str, open_: list[str], *, in
             values |= dict.fromkeys(mentioned, Export(None, known=False))
         elif first == "unset":
             values |= dict.fromkeys(mentioned, Export(None, known=certain))
-        elif first in ("export", "readonly") or all(_ASSIGNMENT.match(word.raw) for word in command):
+        elif first in ("export", "readonly") or all(re.match(_ASSIGNMENT, word.raw) for word in command):
             values |= {name: value for word in command for name, value in _assigned(word, certain=certain)}
     ours = None
     match words:
         case [_Word(raw="export"), _Word(raw=raw, value=str())] if not inside and comment.startswith(f"# {MARK}"):
-            if assigned := _ASSIGNMENT.match(raw):
+            if assigned := re.match(_ASSIGNMENT, raw):
                 ours = assigned[1]
                 reason = comment.removeprefix(f"# {MARK}")
                 values[ours] = values[ours]._replace(ours=True, reason=reason)
@@ -285,15 +285,15 @@ def _follow(command: list[_Word], open_: list[str]) -> list[_Word]:
 
 def _mentioned(raw: str, *, plain: bool) -> Iterator[str]:
     """The names that a word may set: `NAME=value`, `${NAME:=value}`, and a plain `NAME` beside export and its like."""
-    if assigned := _ASSIGNMENT.match(raw):
+    if assigned := re.match(_ASSIGNMENT, raw):
         yield assigned[1]
-    elif plain and _NAME.fullmatch(raw) and raw not in _NAMING:
+    elif plain and re.fullmatch(_NAME, raw) and raw not in _NAMING:
         yield raw
-    yield from _EXPANDED.findall(raw)
+    yield from re.findall(_EXPANDED, raw)
 
 
 def _assigned(word: _Word, *, certain: bool) -> Iterator[tuple[str, Export]]:
-    if assigned := _ASSIGNMENT.match(word.raw):
+    if assigned := re.match(_ASSIGNMENT, word.raw):
         plain = certain and not assigned[2] and word.value is not None
         yield assigned[1], Export((word.value or "")[len(assigned[0]) :]) if plain else Export(None, known=False)
 

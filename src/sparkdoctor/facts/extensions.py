@@ -31,9 +31,7 @@ ASIDE = ".aside"
 FIRST = "evoformer_attn"
 """The extension that is looked at however many there are."""
 _MARKS = frozenset(("build.ninja", ".ninja_log", ".ninja_deps"))
-_TOOLS = re.compile(
-    r"ninja|nvcc|cicc|ptxas|fatbinary|cudafe|nvlink|cc1|cc$|[cg]\+\+|gcc|clang|collect2|as$|ld$|ld\.|s?ccache|.*-linux-gn"
-)
+_TOOLS = r"ninja|nvcc|cicc|ptxas|fatbinary|cudafe|nvlink|cc1|cc$|[cg]\+\+|gcc|clang|collect2|as$|ld$|ld\.|s?ccache|.*-linux-gn"
 """Names of what a build runs in its directory (the kernel keeps 15 letters of a name); a shell there is somebody looking."""
 
 
@@ -315,7 +313,7 @@ def builders(path: str, processes: Iterable[Holder]) -> tuple[Holder, ...]:
     return tuple(
         holder
         for holder in processes
-        if holder.what == f"{path}/lock" or (holder.what == path and _TOOLS.match(holder.name) is not None)
+        if holder.what == f"{path}/lock" or (holder.what == path and re.match(_TOOLS, holder.name) is not None)
     )
 
 

@@ -15,7 +15,7 @@ from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, FileStatus, Machine
 from sparkdoctor.model import Missing
 
-_COMMAND = re.compile(
+_COMMAND = (
     r"\$(?:cxx|nvcc)(?: +(?:-M?MD|--generate-dependencies-with-compile|(?:-MF|--dependency-output) \$out\.d|-c|-dlink|-o|\$\w+))+"
 )
 """A command of a rule as PyTorch writes it: a compiler with its settings, nothing for a shell to read between them."""
@@ -23,9 +23,9 @@ _SETTINGS = frozenset(
     "ninja_required_version cxx nvcc cflags post_cflags cuda_cflags cuda_post_cflags cuda_dlink_post_cflags"
     " sycl_dlink_post_cflags ldflags".split()
 )
-_OUTSIDE = re.compile(r"^[/@-]|(^|/)\.\.(/|$)")
+_OUTSIDE = r"^[/@-]|(^|/)\.\.(/|$)"
 """What would be written outside of the directory, or taken for a flag."""
-_FLAG = re.compile(r"[@-]")
+_FLAG = r"[@-]"
 _CALLED = ("ninja_required_version", "cxx", "nvcc")
 """Settings that are no flags."""
 
@@ -108,11 +108,11 @@ def parse(text: str) -> Recipe | None:
             return None
         if match := re.fullmatch(r"build ((?:[^$:]|\$.)+): (compile|cuda_compile|cuda_devlink|link) (.+)", line):
             outputs, inputs = ninja_words(match[1]), ninja_words(match[3])
-            if any(map(_OUTSIDE.search, outputs)) or any(map(_FLAG.match, inputs)):
+            if any(re.search(_OUTSIDE, output) for output in outputs) or any(re.match(_FLAG, file) for file in inputs):
                 return None
             sources += inputs if match[2].endswith("compile") else []
         elif match := re.fullmatch(r"  command = (.+?)\s*", line):
-            if not _COMMAND.fullmatch(match[1]):
+            if not re.fullmatch(_COMMAND, match[1]):
                 return None
         elif (match := re.fullmatch(r"(\w+) =\s*(.*?)\s*", line)) and match[1] in _SETTINGS and _plain(match[2]):
             settings[match[1]] = match[2]

@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sparkdoctor.architecture import Capability
@@ -81,8 +81,7 @@ class Severity(NamedTuple):
     failed: float | None = None
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """Requirements by name. A requirement that is None or empty is not made.
 
     `architectures` are what uname calls them; `gpus` NVML names with `*` and `?`; memory in GiB, limits in MiB.
@@ -107,7 +106,7 @@ class Profile:
     shm_gib: Severity = Severity()
     stack_mib: Severity = Severity()
     memlock_mib: Severity = Severity()
-    severity: Mapping[str, str] = field(default_factory=dict)
+    severity: Mapping[str, str] = MappingProxyType({})
 
 
 def _strings(value: Any) -> tuple[str, ...]:
@@ -259,7 +258,7 @@ def _base(values: dict[str, Any], document: dict[str, Any], text: str, path: str
     # A file that is extended is looked for beside the one that extends it.
     beside = os.path.join(os.path.dirname(path), extends) if "/" in extends or extends.endswith(".toml") else extends
     try:
-        base = vars(_load(beside, chain))
+        base = _load(beside, chain)._asdict()
     except NoProfileError as error:
         raise ProfileError(f"{path}:{_line(text, '', 'extends')}: extends: {error}") from None
     values["severity"] = {**base["severity"], **values.get("severity", {})}
