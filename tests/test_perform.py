@@ -702,3 +702,14 @@ def test_a_directory_that_was_filled_waits_for_a_later_treatment_of_what_is_in_i
     assert (place / "extension" / "build.ninja").read_text() == "later\n"
     assert undo(second, os.environ) == []
     assert undo(first, os.environ, later=[second]) == []
+
+
+@ROOT_ONLY
+def test_root_makes_nothing_in_the_home_of_a_user(tmp_path: Path) -> None:
+    """As sudo may be set up to keep HOME."""
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, 4242, 4242)
+    with pytest.raises(Unsafe, match="belongs to uid 4242"), Journal(str(home / ".local" / "state" / "sparkdoctor")).locked():
+        pass
+    assert list(home.iterdir()) == []

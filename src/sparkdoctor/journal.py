@@ -175,6 +175,9 @@ def _make(directory: str) -> None:
         return
     over = os.path.dirname(directory)
     _make(over)
+    owner = os.stat(over).st_uid
+    if owner and not os.geteuid():  # by sudo with a user's HOME: a ~/.local of root's would lock the user out of it
+        raise Unsafe(f"{over} belongs to uid {owner}, who could not use what root makes there: set HOME, or {VARIABLE}")
     with contextlib.suppress(FileExistsError):
         os.mkdir(directory, 0o700)
     sync(over)
