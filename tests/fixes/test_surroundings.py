@@ -152,7 +152,7 @@ def test_what_changes_between_plan_and_deed(name: str, tmp_path: Path, library: 
         if isinstance(step, Move):
             made.add(step.path)
         ward = admitted(name, place, library)
-        seen = []
+        seen: list[Any] = []
 
         def agree(_fix: Any, plan: Any, number: int = number, ward: Ward = ward, seen: list[Any] = seen) -> bool:
             disturb([step for step in plan.steps if not isinstance(step, Run | Work)][number])
