@@ -178,7 +178,8 @@ def test_shm_too_small(total: int, unused: int, engine: str | None, status: Stat
     assert verdict.status is status
     if total == 64 * MIB and engine:
         assert "default" in verdict.summary
-        assert "--shm-size" in command_of(verdict)
+        assert verdict.remedy
+        assert "--shm-size=16g" in verdict.remedy.text
 
 
 def test_shm_too_small_where_there_is_none() -> None:
@@ -225,7 +226,8 @@ def test_memlock_limit_low(soft: int | None, engine: str | None, status: Status)
     verdict = judge("memlock-limit-low", but(Limits, memlock=Limit(soft, soft)), Container(engine))
     assert verdict.status is status
     if status is WARNING:
-        assert ("--ulimit memlock=-1" in command_of(verdict)) is bool(engine)
+        assert verdict.remedy
+        assert ("--ulimit memlock=-1" in verdict.remedy.text) is bool(engine)
     if soft == 64 * KIB:
         assert verdict.observed == "64 KiB"
     assert judge("memlock-limit-low", UNDEMANDING).status is SKIPPED

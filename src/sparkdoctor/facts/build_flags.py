@@ -18,7 +18,7 @@ _LINKER = re.compile(
 _NVCC = re.compile(
     r"(-gencode|--generate-code|-arch|--gpu-architecture|-code|--gpu-code)=[\w=,\[\]]+"
     r"|--?(expt-(relaxed-constexpr|extended-lambda)|extended-lambda|use_fast_math|lineinfo|generate-line-info"
-    r"|allow-unsupported-compiler|resource-usage|res-usage|extra-device-vectorization)"
+    r"|allow-unsupported-compiler|dlink|device-link|dc|device-c|resource-usage|res-usage|extra-device-vectorization)"
     r"|(-t|--threads|--?split-compile|-maxrregcount|--maxrregcount|--?(diag|display-error)-(suppress|number)|--?default-stream"
     r"|--?(rdc|relocatable-device-code|cudart|ftz|fmad|prec-div|prec-sqrt|static-global-template-stub|Ofast-compile))=[\w,-]+"
 )
