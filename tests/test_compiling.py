@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,9 @@ def held(source: Path, *command: str) -> Iterator[tuple[int, Callable[[], int]]]
     try:
         yield child.pid, go_on
     finally:
-        child.kill()
+        for pid in (*compiling.below(child.pid, compiling.processes()), child.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         child.communicate()
 
 
@@ -52,7 +55,7 @@ def seen(pid: int, tool: str) -> Compiling:
     ends = time.monotonic() + 20
     while time.monotonic() < ends:
         found = compiling.look(pid)
-        if any(unit.tool == tool for unit in found.units):
+        if any(unit.tool == tool and unit.memory > 8 << 20 for unit in found.units):  # it has come to its gate
             return found
     raise AssertionError(found)
 

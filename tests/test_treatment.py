@@ -300,6 +300,16 @@ def test_an_undo_of_what_has_changed_since(home: Home) -> None:
     assert home.file("milk") == "condensed"
 
 
+def test_one_that_stays_does_not_hide_those_before_it(home: Home) -> None:
+    home.has(milk="sour", door="shut")
+    home.fixed("buy-milk")
+    home.fixed("push-door")
+    home.has(door="broken")
+    assert home.run("undo").err.splitlines()[-1] == "the one before it: sparkdoctor undo 1"
+    assert home.run("undo", "1").code == 0
+    assert home.file("milk") == "sour"
+
+
 def test_a_damaged_journal_is_said(home: Home) -> None:
     home.has(milk="sour")
     name = home.fixed("buy-milk").document["treatment"]

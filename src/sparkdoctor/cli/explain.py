@@ -33,7 +33,7 @@ def command(id: str) -> int:  # noqa: A002 (it is the word of the reports)
 
 def explain(found: Described, registry: Registry) -> str:
     """The text about one check or fix, wrapped for 80 columns."""
-    parts = [f"{found.id}: {found.title}."]
+    parts = [textwrap.fill(f"{found.id}: {found.title}.", 80, break_on_hyphens=False)]
     parts += [textwrap.fill(" ".join(paragraph.split()), 80) for paragraph in found.why.split("\n\n") if paragraph.strip()]
     if found.sources:
         parts.append(

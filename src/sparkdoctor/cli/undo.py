@@ -51,5 +51,8 @@ def _undo(one: Treatment, journal: Journal) -> int:
     left = sum(not record.undone for record in one.records())
     for problem in problems:
         say(problem)
+    earlier = [other for other in _due(journal, None) if int(other.id) < int(one.id)]
+    if left and earlier:
+        say(f"the one before it: sparkdoctor undo {earlier[-1].id}")
     emit(f"treatment {one.id}: {due - left} of {due} step{'' if due == 1 else 's'} taken back\n")
     return int(bool(problems))
