@@ -448,7 +448,7 @@ def test_every_check_can_be_explained(env: dict[str, str]) -> None:
     for name in IDS:
         check = registry.checks[name]
         text = explain(check, registry)
-        assert text.startswith(f"{name}: {check.title}.\n")
+        assert " ".join(text.split()).startswith(f"{name}: {check.title}. ")
         assert len(check.title) > 10
         assert len(check.why.split()) > 8, name
         assert check.sources, name
