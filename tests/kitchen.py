@@ -129,6 +129,8 @@ def grind_knife(kitchen: Kitchen) -> Answer:
 @fix(cures=("knife-blunt",), after=("grind-knife",))
 def polish_knife(kitchen: Kitchen) -> Answer:
     """A knife that shines."""
+    if kitchen.files["knife"] != "sharp":
+        return Refused("the knife is blunt: grind-knife comes first")
     return Plan("the knife shines", (_written(kitchen, "knife", "shining"),))
 
 

@@ -85,8 +85,13 @@ program() {{ printf '#!/bin/sh\\necho 13.3.0\\n' > "$bin/$1"; chmod 755 "$bin/$1
 case "$*" in
 update) dies update;;
 install*) program gcc; dies middle; program c++; program ninja; dies end;;
-remove*ninja-build*) rm -f "$bin/gcc" "$bin/c++" "$bin/ninja"; dies remove;;
 *) exit 100;;
+esac
+"""
+DPKG = """bin={bin}
+case "$*" in
+--remove*ninja-build*) rm -f "$bin/gcc" "$bin/c++" "$bin/ninja";;
+*) exit 2;;
 esac
 """
 PIP = """\
@@ -319,6 +324,7 @@ def without_tools(ward: Ward) -> None:
     (ward.bin / "c++").unlink()
     (ward.tree / "bin").mkdir()
     ward.standin("apt-get", APT.format(bin=ward.tree / "bin", old=OLD))
+    ward.standin("dpkg", DPKG.format(bin=ward.tree / "bin"))
     ward.answers["entries /var/lib/apt/lists"] = lambda: ["lock", "partial"]
     ward.answers["self"] = lambda: {**ward.itself, "uid": 0}
     ward.knows(but(Python, distributions={"deepspeed": Distribution("0.19.8", "/x")}))

@@ -1,5 +1,6 @@
 """What compiling at run time needs."""
 
+from posixpath import dirname
 from typing import NamedTuple
 
 from sparkdoctor.facts import BuildFiles, Compilers, Deepspeed, DeepspeedBuilder, Extensions, Ninja, Packages, Python, Torch
@@ -126,7 +127,8 @@ def _plan(found: list[Lack], packages: Packages, missing: str) -> Plan:
         if not packages.listed:
             steps.append(Run((packages.apt, "update"), why="fetches the lists of packages: there are none", undo=(), env=APT))
         install = (packages.apt, "install", "-y", "--no-install-recommends", *names)
-        remove = (packages.apt, "remove", "-y", *names)
+        # Content where one is not there, as after an installation that failed.
+        remove = (f"{dirname(packages.apt)}/dpkg", "--remove", *names)
         steps.append(Run(install, why=f"installs {', '.join(names)}", undo=remove, seconds=SECONDS, env=APT))
     for python in dict.fromkeys(lack.pip for lack in found if lack.pip):
         pip = (python, "-m", "pip")

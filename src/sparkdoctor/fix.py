@@ -11,6 +11,7 @@ class Fix(Described):
     """A named function from facts to a plan.
 
     `cures` are the ids of the checks that must pass afterwards, `after` those of the fixes that go before it where both run.
+    What it needs of these it finds in the facts, which are read anew for each fix.
     """
 
     def __init__(

@@ -68,7 +68,7 @@ def _naming(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or not os.path.isabs(str(error.filename)):
+        if error.errno is not None and (error.filename is None or not os.path.isabs(str(error.filename))):
             raise OSError(error.errno, error.strerror, path) from error
         raise
 

@@ -125,14 +125,10 @@ class Doctor:
         return self._around.environment
 
     def treat(self, fixes: Sequence[Fix], before: Report, agree: Agree, tell: Tell) -> bool:
-        """Run fixes in their order; one that fails does not stop those that do not come after it. Says whether any was done."""
+        """Run fixes in their order; one that fails stops no other, each looks for itself. Says whether any was done."""
         changed = False
         for fix in ordered(fixes):
-            failed = {one.fix.id for one in self.treated if one.outcome in (Outcome.FAILED, Outcome.NOT_CURED)}
-            if blocked := failed & set(fix.after):
-                reason = f"{', '.join(sorted(blocked))}, which comes before it, did not cure"
-                treated = Treated(fix, Outcome.REFUSED, reason)
-            elif isinstance(answer := self._agreed(fix, agree), Treated):
+            if isinstance(answer := self._agreed(fix, agree), Treated):
                 treated = answer
             else:
                 changed = True

@@ -51,7 +51,7 @@ def test_what_is_missing_and_nothing_else(lacks: tuple[Any, ...], names: tuple[s
     (step,) = planned(answer(FIX, *lacks, packages())).steps
     assert isinstance(step, Run)
     assert step.argv == (*INSTALL, *names)
-    assert step.undo == ("/usr/bin/apt-get", "remove", "-y", *names)
+    assert step.undo == ("/usr/bin/dpkg", "--remove", *names)
     assert step.env == (("DEBIAN_FRONTEND", "noninteractive"),)
 
 
