@@ -48,6 +48,7 @@ WRONG: dict[str, dict[str, str]] = {
         "cache-not-persistent": "warning",
     },
     "h100-deep": {"cache-not-persistent": "warning"},
+    "h100-warm": {"cache-not-persistent": "warning", "libaio-missing": "warning"},
     "x86-laptop": {
         "machine-not-spark": "warning",
         "driver-missing": "failed",
@@ -183,6 +184,13 @@ def test_everything_was_really_done_on_an_h100() -> None:
     assert summaries(report)["triton-cannot-compile"].endswith("compiles for sm_90; a kernel was launched and is right")
     quick = statuses(examine(Player(tape("h100-deep")), "hopper"))
     assert quick == {name: status for name, status in statuses(report).items() if name in quick}
+
+
+def test_kernels_that_were_warmed_on_an_h100_are_ready() -> None:
+    report = examine(Player(tape("h100-warm")), "hopper", deep=True)
+    assert summaries(report)["kernels-not-warm"] == "evoformer_attn is ready"
+    assert statuses(report)["extension-cache-incomplete"] == statuses(report)["extension-cache-foreign"] == "ok"
+    assert statuses(report)["deepspeed-cutlass-missing"] == "ok"
 
 
 def test_a_compiler_that_nobody_asked_is_not_called_missing() -> None:
