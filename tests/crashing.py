@@ -4,10 +4,14 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pytest
 
 from sparkdoctor.journal import Journal, Treatment
 from sparkdoctor.perform import Surroundings, perform
@@ -29,6 +33,19 @@ class File(NamedTuple):
 
 
 Tree = dict[str, File]
+
+
+@contextmanager
+def mounted(target: Path, size: str) -> Iterator[Path]:
+    """A small file system at a directory that is made for it; the test is skipped where none can be mounted."""
+    target.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", target], check=False, capture_output=True)
+    if done.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield target
+    finally:
+        subprocess.run(["umount", "-l", target], check=True)
 
 
 def tree(root: Path) -> Tree:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crashing import AROUND, contents, killed_everywhere, survives, treat, tree, undo_all
+from crashing import AROUND, contents, killed_everywhere, mounted, survives, treat, tree, undo_all
 from sparkdoctor.journal import Busy, Journal, Unsafe
 from sparkdoctor.journal import place as place_of_journal
 from sparkdoctor.perform import Refusal, perform
@@ -232,13 +232,8 @@ def test_what_others_put_into_a_directory_to_be_filled_goes_with_it(place: Path,
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""
-    target = tmp_path / "small"
-    target.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", target], check=False, capture_output=True)
-    if done.returncode:
-        pytest.skip("no file system can be mounted here")
-    yield target
-    subprocess.run(["umount", "-l", target], check=True)
+    with mounted(tmp_path / "small", "64k") as place:
+        yield place
 
 
 @ROOT_ONLY

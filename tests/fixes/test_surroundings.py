@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crashing import contents, tree, undo_all
+from crashing import contents, mounted, tree, undo_all
 from sparkdoctor.plan import Move, RemoveFile, Run, SetMode, Step, Work, WriteFile
 from sparkdoctor.treatment import Outcome, Treated
 from ward import SCENARIOS, Ward, admitted
@@ -34,13 +34,8 @@ def one(ward: Ward, **options: Any) -> Treated:
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of a MiB, for the tree."""
-    target = tmp_path / "tree"
-    target.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", target], check=False, capture_output=True)
-    if done.returncode:
-        pytest.skip("no file system can be mounted here")
-    yield target
-    subprocess.run(["umount", "-l", target], check=True)
+    with mounted(tmp_path / "tree", "1m") as place:
+        yield place
 
 
 def fill(place: Path) -> None:
