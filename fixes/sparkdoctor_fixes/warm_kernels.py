@@ -24,10 +24,10 @@ from sparkdoctor.facts.build import COMPILER_BYTES
 from sparkdoctor.facts.build_files import CUDA
 from sparkdoctor.facts.deepspeed import evoformer_unused
 from sparkdoctor.facts.deepspeed_builder import Flags
-from sparkdoctor.facts.evoformer import APPEND, OBEYS, changed, other_codes
+from sparkdoctor.facts.evoformer import OBEYS, changed, other_codes
 from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.extensions import State
-from sparkdoctor.facts.nvcc import REFUSAL
+from sparkdoctor.facts.nvcc import APPEND, REFUSAL
 from sparkdoctor.plugin import Answer, MakeDirectory, Missing, Move, NotNeeded, Plan, Refused, Step, Work, fix
 from sparkdoctor.profiles import Profile
 

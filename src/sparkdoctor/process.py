@@ -151,7 +151,7 @@ def work(
                 left = _left(token)
         finally:
             _end(child)
-            _end_left(token)
+            end_marked(token)
             _forget(child)
             _marks.discard(token)
             life.close()
@@ -331,8 +331,11 @@ def _mark(token: str) -> bytes:
     return f"{TOKEN}={token}".encode()
 
 
-def _end_left(token: str | None) -> None:
-    """Kill until none is left: one may have started another while we looked."""
+def end_marked(token: str | None) -> None:
+    """End what carries a worker's mark, also one whose doctor was killed; with None, what was orphaned to us.
+
+    Until none is left: one may have started another while we looked.
+    """
     for _ in range(10):
         strays = list(_strays(token))
         for pid, _ in strays:
@@ -341,11 +344,6 @@ def _end_left(token: str | None) -> None:
         if not strays:
             return
         time.sleep(0.01)
-
-
-def end_marked(token: str) -> None:
-    """End what a worker has left running that was ours when we were killed."""
-    _end_left(token)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -370,4 +368,4 @@ def end_all() -> None:
     for child in tuple(_alive):
         _end(child)
     for token in (*_marks, None):
-        _end_left(token)
+        end_marked(token)

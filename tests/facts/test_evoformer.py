@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from lab import Lab
 from sparkdoctor.facts import EvoformerPlace
-from sparkdoctor.facts.evoformer import ROOMY, SPLIT
+from sparkdoctor.facts.evoformer import ROOMY
 from sparkdoctor.facts.extensions import free_name
+from sparkdoctor.facts.nvcc import SPLIT
 from standins.hosts import script
 
 NVCC = """\

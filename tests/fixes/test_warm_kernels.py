@@ -25,9 +25,10 @@ from sparkdoctor.facts import (
     TritonCache,
 )
 from sparkdoctor.facts.builder_source import Reading
-from sparkdoctor.facts.evoformer import ROOMY, SPLIT
+from sparkdoctor.facts.evoformer import ROOMY
 from sparkdoctor.facts.extensions import State
 from sparkdoctor.facts.gpu import Device
+from sparkdoctor.facts.nvcc import SPLIT
 from sparkdoctor.facts.python import Distribution
 from sparkdoctor.machine import Fact
 from sparkdoctor.model import Missing

@@ -87,14 +87,17 @@ def command(  # noqa: PLR0913, PLR0917 (one parameter for each option)
 
 def _treat(room: "_Room", desk: "_Desk", practice: treatment.Doctor, before: Report, fixes: list[Fix]) -> int:
     """Treat in rounds, until a look finds nothing new that there is a fix for."""
-    seen, everything = before, not fixes
+    seen = before
     try:
         for _ in range(ROUNDS):
             tried = {one.fix.id for one in practice.treated}
             due = [fix for fix in fixes or treatment.chosen(room.registry, seen) if fix.id not in tried]
-            if not practice.treat(due, seen, desk.ask, desk.tell) or not everything:
+            if not due:
                 break
+            changed = practice.treat(due, seen, desk.ask, desk.tell)
             seen = room.report(practice.environment)
+            if not changed:
+                break
     except BaseException:
         if practice.treatment:
             before_that = f"; what was done before: sparkdoctor undo {undo}" if (undo := practice.undoable) else ""
@@ -102,10 +105,8 @@ def _treat(room: "_Room", desk: "_Desk", practice: treatment.Doctor, before: Rep
         raise
     finally:
         practice.end()
-    after = later = room.report(os.environ) if practice.treated else before
-    if practice.environment != os.environ:
-        later = room.report(practice.environment)
-    desk.close(practice, before, after, later)
+    after = seen if practice.environment == os.environ else room.report(os.environ)
+    desk.close(practice, before, after, seen)
     return exit_code(after, "failed")
 
 
@@ -153,7 +154,6 @@ class _Desk:
     def __init__(self, form: str, *, dry_run: bool, yes: bool) -> None:
         self._terminal, self._dry_run, self._yes = form == "terminal", dry_run, yes
         self._somebody = self._terminal and all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr))
-        self._unasked = False
 
     @property
     def willing(self) -> bool:
@@ -168,7 +168,6 @@ class _Desk:
     def ask(self, fix: Fix, plan: Plan) -> bool:
         if self._terminal:
             emit(pages.planned(fix, plan))
-        self._unasked = not self.willing and not self._dry_run
         return self.willing and (self._yes or click.confirm("Do this?", err=True))
 
     def tell(self, one: treatment.Treated) -> None:
@@ -180,15 +179,19 @@ class _Desk:
         undo = practice.undoable
         if not self._terminal:
             emit(pages.as_json(practice.treated, after, undo))
-            if self._unasked:
+            if self._unasked(practice):
                 say("nothing was done: nobody can be asked here; add --yes")
             return
         emit(self._words(practice, before, after, later))
         if undo:
             emit(f"To take this back: sparkdoctor undo {undo}\n")
 
+    def _unasked(self, practice: treatment.Doctor) -> bool:
+        """Whether there was something to do, and nobody to ask."""
+        return not (self.willing or self._dry_run) and any(one.outcome is Outcome.PLANNED for one in practice.treated)
+
     def _words(self, practice: treatment.Doctor, before: Report, after: Report, later: Report) -> str:
-        if self._unasked:
+        if self._unasked(practice):
             return "Nothing was done: nobody can be asked here; add --yes.\n"
         if not practice.treated:
             return _LEFT if before.verdict != "ok" else "Nothing to fix.\n"

@@ -46,12 +46,13 @@ def _due(journal: Journal, id: str | None) -> list[Treatment]:  # noqa: A002
 def _undo(one: Treatment, journal: Journal) -> int:
     process.adopt()
     due = sum(not record.undone for record in one.records())
-    later = [other for other in _due(journal, None) if int(other.id) > int(one.id)]
+    others = _due(journal, None)
+    later = [other for other in others if int(other.id) > int(one.id)]
     problems = treatment.undo(one, os.environ, later=later)
     left = sum(not record.undone for record in one.records())
     for problem in problems:
         say(problem)
-    earlier = [other for other in _due(journal, None) if int(other.id) < int(one.id)]
+    earlier = [other for other in others if int(other.id) < int(one.id)]
     if left and earlier:
         say(f"the one before it: sparkdoctor undo {earlier[-1].id}")
     emit(f"treatment {one.id}: {due - left} of {due} step{'' if due == 1 else 's'} taken back\n")

@@ -18,7 +18,7 @@ from sparkdoctor.facts.environment import Export
 from sparkdoctor.facts.exports import NAMES, Exports, Wrong
 from sparkdoctor.facts.gpu import Gpu, target
 from sparkdoctor.facts.memory import GIB, Memory, gib
-from sparkdoctor.facts.nvcc import CudaHome, Nvcc
+from sparkdoctor.facts.nvcc import APPEND, SPLIT, CudaHome, Nvcc
 from sparkdoctor.facts.python import Python
 from sparkdoctor.facts.system import System
 from sparkdoctor.facts.torch import Torch
@@ -28,9 +28,6 @@ from sparkdoctor.profiles import Profile
 
 ARCHES = archlist.VARIABLE
 _CPATH = "CPATH"
-FLAGS = "NVCC_APPEND_FLAGS"
-SPLIT = "--split-compile=0"
-"""Lets the optimiser of one file use all processors. nvcc of CUDA 13.0 takes it; others are asked."""
 
 
 class Seen(NamedTuple):
@@ -230,15 +227,15 @@ def _flags(seen: Seen, _: Wanted) -> tuple[str, str] | None:
     """The optimiser on all processors, where every nvcc takes that."""
     if not seen.split or seen.builds is None:
         return None
-    own = seen.own(FLAGS) or ""
+    own = seen.own(APPEND) or ""
     # What was the user's before our line was read is still in it.
-    value = own if SPLIT in own.split() and seen.present.get(FLAGS) == own else SPLIT
+    value = own if SPLIT in own.split() and seen.present.get(APPEND) == own else SPLIT
     return value, "the optimiser of one file uses all processors: evoformer_attn was built 2.5 times faster on 16 of them"
 
 
 def _appended(seen: Seen, name: str, value: str) -> tuple[str, str] | None:
     """The user's flags for nvcc with ours behind them, where they stand in the process alone and ours are not among them."""
-    if name != FLAGS or seen.by_hand(name) or "-split-compile" in value:
+    if name != APPEND or seen.by_hand(name) or "-split-compile" in value:
         return None
     found = _flags(seen, {})
     return (f"{value} {SPLIT}".strip(), f"your own flags, and: {found[1]}") if found else None
@@ -284,7 +281,7 @@ _CHOICES: Mapping[str, Callable[[Seen, Wanted], tuple[str, str] | None]] = {
     "DS_NVCC_THREADS": _deepspeed_threads,
     "NVCC_THREADS": _threads,
     "MAX_JOBS": _jobs,
-    FLAGS: _flags,
+    APPEND: _flags,
     PLAIN: _knob(PLAIN),
     BLACKWELL: _knob(BLACKWELL),
     CUTLASS_PATH: _cutlass_path,

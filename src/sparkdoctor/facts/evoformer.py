@@ -12,16 +12,13 @@ from sparkdoctor.facts.deepspeed_builder import DeepspeedBuilder
 from sparkdoctor.facts.extensions import ASIDE, Build, Extensions, free_name
 from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.gpu import Gpu, target
-from sparkdoctor.facts.nvcc import Nvcc, dry_run
+from sparkdoctor.facts.nvcc import APPEND, SPLIT, Nvcc, dry_run
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
 from sparkdoctor.profiles import Profile
 
-SPLIT = "--split-compile=0"
-"""Lets nvcc optimise the functions of one file side by side."""
 ROOMY = "-Xcompiler=--param=ggc-min-heapsize=1048576"
 """Lets GCC collect its garbage from 1 GiB on only: its part of a file takes a sixth less time, for the same object."""
-APPEND = "NVCC_APPEND_FLAGS"
 OBEYS = (0, 19)
 """The first DeepSpeed that takes the architecture from TORCH_CUDA_ARCH_LIST at first use."""
 

@@ -14,6 +14,10 @@ from sparkdoctor.process import Ran
 
 SOURCE = "__global__ void k(int *p) { *p = 1; }\n"
 REFUSAL = "Unsupported gpu architecture"
+APPEND = "NVCC_APPEND_FLAGS"
+"""The variable with flags that every nvcc puts behind its own."""
+SPLIT = "--split-compile=0"
+"""Lets the optimiser of one file use all processors. nvcc of CUDA 13.0 takes it; others are asked."""
 
 
 class CudaHome(Fact):

@@ -5,7 +5,7 @@ from posixpath import dirname
 
 from sparkdoctor.facts import archlist, nvcc, ptxas, triton
 from sparkdoctor.facts.cgroup import Cgroup
-from sparkdoctor.facts.choices import SPLIT, Seen, unsuited
+from sparkdoctor.facts.choices import Seen, unsuited
 from sparkdoctor.facts.cutlass import BINDINGS, DETECTED_SINCE, VALUES_SINCE, Cutlass
 from sparkdoctor.facts.cutlass import VARIABLE as CUTLASS_PATH
 from sparkdoctor.facts.deepspeed import Deepspeed
@@ -92,7 +92,7 @@ def _splits(machine: Machine, seen: Seen) -> bool:
     """Whether the nvcc that builds call takes SPLIT, and the one on PATH too: the variable reaches every nvcc."""
     on_path = None if isinstance(seen.home, Missing) else seen.home.on_path
     paths = dict.fromkeys(path for path in (seen.builds.path if seen.builds else None, on_path) if path)
-    asked = [nvcc.dry_run(machine, path, SPLIT) for path in paths]
+    asked = [nvcc.dry_run(machine, path, nvcc.SPLIT) for path in paths]
     return bool(asked) and all(not isinstance(ran, Missing) and ran.code == 0 for ran in asked)
 
 
