@@ -1,0 +1,1 @@
+"""A prediction that is really made, and judged: `sparkdoctor smoke`."""
