@@ -90,13 +90,19 @@ def look(pid: int, proc: str = "/proc") -> Compiling:
     return Compiling(units(below(pid, processes(proc), proc), ticks), room())
 
 
+def memory() -> Memory | None:
+    """The machine's memory, now. None where /proc/meminfo does not say."""
+    found = Machine(LocalHost(), Profile()).get(Memory)
+    return None if isinstance(found, Missing) else found
+
+
 def room() -> Room | None:
     """The memory that is left, now. None where /proc/meminfo does not say."""
     machine = Machine(LocalHost(), Profile())
-    memory, group = machine.get(Memory), machine.get(Cgroup)
-    if isinstance(memory, Missing):
+    whole, group = machine.get(Memory), machine.get(Cgroup)
+    if isinstance(whole, Missing):
         return None
-    return Room(memory.available, None if isinstance(group, Missing) else group.free)
+    return Room(whole.available, None if isinstance(group, Missing) else group.free)
 
 
 def shortage(reserve: int, left: Room | None) -> str | None:

@@ -106,7 +106,7 @@ def mark() -> str:
     return f"{os.getpid()}-{os.urandom(8).hex()}"
 
 
-def work(
+def work(  # noqa: PLR0913 (one keyword for each thing that a worker may be given)
     argv: Sequence[str],
     *,
     timeout: float,
@@ -114,14 +114,15 @@ def work(
     hear: Callable[[bytes], None] | None = None,
     token: str | None = None,
     tend: Callable[[int], None] | None = None,
+    output: int | None = None,
 ) -> Worked:
     """Run what may crash, hang, print without end or leave processes behind.
 
     A script of ours reports on a pipe of its own (the descriptor in $SPARKDOCTOR_SAY), which nothing that it loads can close or
     fill by accident; `hear` gets what comes as it comes. `token` is its mark, `tend` is called about twice a second with its
-    process number, and what it raises ends the work. Shortly before its time is over it is asked by SIGUSR1 where it stands, then
-    killed, with all processes that carry its mark, also those that left its group. Should we be killed ourselves, the
-    kernel kills its group.
+    process number, and what it raises ends the work. What it prints goes to the descriptor `output`, where one is given.
+    Shortly before its time is over it is asked by SIGUSR1 where it stands, then killed, with all processes that carry its
+    mark, also those that left its group. Should we be killed ourselves, the kernel kills its group.
 
     Raises:
         OSError: it could not be started.
@@ -132,7 +133,7 @@ def work(
     with _pipe() as (report, saying), _pipe() as (death, life):
         _marks.add(token)
         try:
-            child = _start(argv, {**env, SAY: str(saying.fileno()), TOKEN: token}, (saying.fileno(), death.fileno()))
+            child = _start(argv, {**env, SAY: str(saying.fileno()), TOKEN: token}, (saying.fileno(), death.fileno()), output)
         except BaseException:
             _marks.discard(token)
             raise
@@ -155,7 +156,8 @@ def work(
             _forget(child)
             _marks.discard(token)
             life.close()
-    words, stdout, stderr = map(_text, said)
+    words, *printed = map(_text, said)
+    stdout, stderr = printed or ("", "")
     return Worked(code, words, stdout[-TAIL:], stderr[-TAIL:], flooded, left)
 
 
@@ -199,15 +201,17 @@ def _tie(child: "subprocess.Popen[bytes]", death: IO[bytes]) -> None:
     death.close()
 
 
-def _start(argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int]) -> "subprocess.Popen[bytes]":
+def _start(
+    argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int], output: int | None = None
+) -> "subprocess.Popen[bytes]":
     with _starting:
         if _over.is_set():
             raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
         child = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE if output is None else output,
+            stderr=subprocess.PIPE if output is None else output,
             env=env,
             pass_fds=pass_fds,
             start_new_session=True,
@@ -218,9 +222,9 @@ def _start(argv: Sequence[str], env: Mapping[str, str], pass_fds: Sequence[int])
     return child
 
 
-def _outputs(child: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:
-    assert child.stdout is not None and child.stderr is not None  # noqa: S101, PT018 (for the type checker: both are pipes)
-    return child.stdout, child.stderr
+def _outputs(child: "subprocess.Popen[bytes]") -> tuple[IO[bytes], ...]:
+    """The pipes of its two outputs; none where these go elsewhere."""
+    return tuple(stream for stream in (child.stdout, child.stderr) if stream is not None)
 
 
 def _forget(child: "subprocess.Popen[bytes]") -> None:

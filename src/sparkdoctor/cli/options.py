@@ -74,14 +74,14 @@ def find_python(path: str | None) -> str | None:
     return os.path.abspath(found)
 
 
-def watching(*, deep: bool) -> AbstractContextManager[Watch | None]:
+def watching(*, deep: bool, title: str = "deep checks") -> AbstractContextManager[Watch | None]:
     """Sees to it that deep work leaves nothing behind, and shows it while it goes on where there is somebody to see it."""
     if not deep:
         return nullcontext()
     process.adopt()
     from sparkdoctor.cli.progress import Progress  # noqa: PLC0415 (rich's live display, for deep work alone)
 
-    return Progress("deep checks")
+    return Progress(title)
 
 
 def seconds(timeout: float | None, *, deep: bool) -> float:

@@ -5,6 +5,7 @@ from rich.text import Text
 
 from sparkdoctor.model import Report, Result, Status
 from sparkdoctor.render import headline, printable
+from sparkdoctor.render.page import INDENT, Page
 
 _MARKS = {
     Status.OK: ("✓", "green"),
@@ -15,14 +16,12 @@ _MARKS = {
 }
 _EVIDENCE_LINES = 12
 _LINE_LIMIT = 400
-_INDENT = 4
 
 
 def render(report: Report, *, verbose: bool, to_file: bool) -> str:
     """The report as text, with the colours that rich finds the terminal to have; a file gets none."""
     console = Console(highlight=False, no_color=True, force_terminal=False) if to_file else Console(highlight=False)
-    console.width = max(20, console.width or 80)  # COLUMNS=0 would show nothing at all
-    page = _Page(console)
+    page = Page(console)
     page.add(Text(printable(headline.machine_line(report)), "bold"))
     page.add(Text(printable(headline.system_line(report)), "dim"))
     page.add(Text(printable(headline.python_line(report)), "dim"))
@@ -42,36 +41,7 @@ def render(report: Report, *, verbose: bool, to_file: bool) -> str:
     return page.text()
 
 
-class _Page:
-    """Lines, wrapped to the console's width as they come and printed at once: one print costs as much as fifty."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._lines: list[Text] = []
-
-    def add(self, text: Text, indent: int = 0, bar: str = "") -> None:
-        """A paragraph, with a bar before each of its lines where it is a quotation."""
-        for line in text.wrap(self._console, max(20, self._console.width - indent - len(bar))):
-            made = Text.assemble(" " * indent, (bar, "dim"), line)
-            made.rstrip()
-            self._lines.append(made)
-
-    def blank(self) -> None:
-        """An empty line."""
-        self._lines.append(Text())
-
-    def whole(self, text: Text) -> None:
-        """A line that is never broken: a command is there to be copied."""
-        self._lines.append(text)
-
-    def text(self) -> str:
-        """The page, with escape sequences where the console wants them."""
-        with self._console.capture() as capture:
-            self._console.print(Text("\n").join(self._lines), soft_wrap=True)
-        return capture.get()
-
-
-def _problems(page: _Page, report: Report) -> None:
+def _problems(page: Page, report: Report) -> None:
     crashes = headline.folded(report, Status.CRASHED)
     for result in headline.problems_of(report):
         reason = result.verdict.summary
@@ -83,26 +53,26 @@ def _problems(page: _Page, report: Report) -> None:
             _problem(page, result)
 
 
-def _problem(page: _Page, result: Result) -> None:
+def _problem(page: Page, result: Result) -> None:
     verdict = result.verdict
     mark, style = _MARKS[result.status]
     page.add(Text.assemble((f"{mark} {result.id}", style), (f" [{result.layer}] {printable(result.title)}", "dim")))
-    page.add(Text(_clip(verdict.summary)), _INDENT)
+    page.add(Text(_clip(verdict.summary)), INDENT)
     if verdict.expected or verdict.observed:
-        page.add(Text(_clip(f"expected {verdict.expected or '?'}, observed {verdict.observed or '?'}"), "dim"), _INDENT)
+        page.add(Text(_clip(f"expected {verdict.expected or '?'}, observed {verdict.observed or '?'}"), "dim"), INDENT)
     for line in [line for text in verdict.evidence for line in text.splitlines() or [""]][:_EVIDENCE_LINES]:
-        page.add(Text(_clip(line), "dim"), _INDENT, bar="│ ")
+        page.add(Text(_clip(line), "dim"), INDENT, bar="│ ")
     if remedy := verdict.remedy:
         needs = " and ".join(word for word, needed in (("root", remedy.needs_root), ("a restart", remedy.needs_reboot)) if needed)
-        page.add(Text.assemble(("→ ", "bold"), printable(remedy.text), (f" (needs {needs})" if needs else "", "dim")), _INDENT)
+        page.add(Text.assemble(("→ ", "bold"), printable(remedy.text), (f" (needs {needs})" if needs else "", "dim")), INDENT)
         if remedy.command:
             page.whole(Text(f"      {printable(remedy.command)}", "cyan"))
     if result.fixes:
-        page.add(Text(f"→ sparkdoctor fix {' '.join(result.fixes)}", "bold"), _INDENT)
+        page.add(Text(f"→ sparkdoctor fix {' '.join(result.fixes)}", "bold"), INDENT)
     page.blank()
 
 
-def _layer(page: _Page, layer: str, results: list[Result], *, verbose: bool) -> None:
+def _layer(page: Page, layer: str, results: list[Result], *, verbose: bool) -> None:
     numbers = {status: sum(result.status is status for result in results) for status in Status}
     words = ", ".join(f"{number} {status}" for status, number in numbers.items() if number)
     bad = next((status for status in headline.PROBLEMS if numbers[status]), None)
@@ -111,14 +81,14 @@ def _layer(page: _Page, layer: str, results: list[Result], *, verbose: bool) -> 
     if verbose:
         for result in results:
             if result.status is Status.OK:
-                page.add(Text.assemble(("✓ ", "green"), f"{result.id}: {_clip(result.verdict.summary)}"), _INDENT)
+                page.add(Text.assemble(("✓ ", "green"), f"{result.id}: {_clip(result.verdict.summary)}"), INDENT)
 
 
-def _told(page: _Page, status: Status, what: str, reason: str, ids: list[str]) -> None:
+def _told(page: Page, status: Status, what: str, reason: str, ids: list[str]) -> None:
     mark, style = _MARKS[status]
     page.add(Text.assemble((f"{mark} {what}: ", style), (_clip(reason), "dim")))
     if ids:
-        page.add(Text(", ".join(ids), "dim"), _INDENT)
+        page.add(Text(", ".join(ids), "dim"), INDENT)
 
 
 def _clip(text: str) -> str:

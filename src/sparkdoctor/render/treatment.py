@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from sparkdoctor.fix import Fix
@@ -13,6 +12,7 @@ from sparkdoctor.model import Report, Status
 from sparkdoctor.plan import Plan, Run, Step, Work, WriteFile, shown
 from sparkdoctor.render import headline, printable
 from sparkdoctor.render.json import document
+from sparkdoctor.render.page import INDENT, Page
 from sparkdoctor.treatment import Outcome, Treated
 
 SCHEMA = "sparkdoctor.treatment/1"
@@ -24,21 +24,21 @@ _MARKS = {
     Outcome.NOT_NEEDED: ("-", "dim"),
     Outcome.PLANNED: ("·", "dim"),
 }
+_MARGIN = " " * INDENT
 _DIFF = {"+": "green", "-": "red", "@": "cyan"}
-_INDENT = "    "
 
 
 def planned(fix: Fix, plan: Plan) -> str:
     """A plan: what for, its steps, a changed file as a coloured diff, and its notes."""
-    page = _Page()
-    page.prose(Text.assemble((fix.id, "bold"), f": {printable(plan.summary)}"))
+    page = Page()
+    page.add(Text.assemble((fix.id, "bold"), f": {printable(plan.summary)}"))
     for step in plan.steps:
         if isinstance(step, Run | Work):
-            page.prose(Text(f"# {printable(step.why)}", "dim"), _INDENT)
+            page.add(Text(f"# {printable(step.why)}", "dim"), INDENT)
         for line in shown(step).splitlines():
-            page.whole(Text(f"{_INDENT}{printable(line)}", _style(step, line)))
+            page.whole(Text(f"{_MARGIN}{printable(line)}", _style(step, line)))
     for note in plan.notes:
-        page.prose(Text(f"({printable(note)})", "dim"), _INDENT)
+        page.add(Text(f"({printable(note)})", "dim"), INDENT)
     return page.text()
 
 
@@ -48,11 +48,11 @@ def _style(step: Step, line: str) -> str:
 
 def told(one: Treated) -> str:
     """What became of a fix."""
-    page = _Page()
+    page = Page()
     mark, style = _MARKS[one.outcome]
-    page.prose(Text.assemble((f"{mark} {one.fix.id}: {one.outcome}", style), f": {printable(one.reason)}"))
+    page.add(Text.assemble((f"{mark} {one.fix.id}: {one.outcome}", style), f": {printable(one.reason)}"))
     if one.command:
-        page.whole(Text(f"{_INDENT}{printable(one.command)}", "cyan"))
+        page.whole(Text(f"{_MARGIN}{printable(one.command)}", "cyan"))
     return page.text()
 
 
@@ -61,55 +61,32 @@ def left(after: Report, later: Report) -> str:
 
     Those that `later` does not find, a look with what was written for shells to read, are only named.
     """
-    page = _Page()
+    page = Page()
     problems = headline.problems_of(later)
     if problems:
-        page.prose(Text("Still to do:"))
+        page.add(Text("Still to do:"))
     for result in problems:
         style = "yellow" if result.status is Status.WARNING else "bold red"
-        page.prose(Text.assemble((f"{result.id}", style), f" ({result.status}): {printable(result.verdict.summary)}"))
+        page.add(Text.assemble((f"{result.id}", style), f" ({result.status}): {printable(result.verdict.summary)}"))
         if remedy := result.verdict.remedy:
-            page.prose(Text(f"→ {printable(remedy.text)}"), _INDENT)
+            page.add(Text(f"→ {printable(remedy.text)}"), INDENT)
             if remedy.command:
-                page.whole(Text(f"{_INDENT}  {printable(remedy.command)}", "cyan"))
+                page.whole(Text(f"{_MARGIN}  {printable(remedy.command)}", "cyan"))
     known = {result.id for result in problems}
     if here := [result.id for result in headline.problems_of(after) if result.id not in known]:
-        page.prose(Text(f"Well in a shell that has read the file above, not yet in this one: {', '.join(here)}"))
+        page.add(Text(f"Well in a shell that has read the file above, not yet in this one: {', '.join(here)}"))
     return page.text()
 
 
 def listed(entries: Iterable[Entry]) -> str:
     """The journal, a line for each treatment."""
-    page = _Page()
+    page = Page()
     for one in entries:
         steps = f"{one.steps} step{'' if one.steps == 1 else 's'}"
         page.whole(Text(f"{one.id:>3}  {one.began} UTC  {one.state:<11}  {steps:<8}  {printable(', '.join(one.fixes))}".rstrip()))
         if one.note:
-            page.prose(Text(printable(one.note), "dim"), _INDENT)
+            page.add(Text(printable(one.note), "dim"), INDENT)
     return page.text()
-
-
-class _Page:
-    """Lines: prose is wrapped to the console's width, what may be copied is not."""
-
-    def __init__(self) -> None:
-        self._console = Console(highlight=False)
-        self._console.width = max(20, self._console.width or 80)
-        self._lines: list[Text] = []
-
-    def prose(self, text: Text, indent: str = "") -> None:
-        for line in text.wrap(self._console, max(20, self._console.width - len(indent))):
-            line.rstrip()
-            self._lines.append(Text.assemble(indent, line))
-
-    def whole(self, text: Text) -> None:
-        self._lines.append(text)
-
-    def text(self) -> str:
-        with self._console.capture() as capture:
-            for line in self._lines:
-                self._console.print(line, soft_wrap=True)
-        return capture.get()
 
 
 def as_json(treated: Sequence[Treated], report: Report, treatment: str | None) -> str:

@@ -1,0 +1,182 @@
+"""A smoke test's outcome: for a person, and as JSON (its schema is docs/smoke.schema.json)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.text import Text
+
+from sparkdoctor import __version__
+from sparkdoctor.model import Status
+from sparkdoctor.render import printable
+from sparkdoctor.render.page import INDENT, Page
+from sparkdoctor.smoke.criterion import Criterion
+from sparkdoctor.smoke.examination import Outcome
+from sparkdoctor.smoke.kernels import Kernel, KernelReport, Pass
+
+SCHEMA = "sparkdoctor.smoke/1"
+_MARKS = {
+    Status.OK: ("✓", "green"),
+    Status.WARNING: ("!", "yellow"),
+    Status.FAILED: ("✗", "bold red"),
+    Status.SKIPPED: ("-", "dim"),
+    Status.CRASHED: ("?", "magenta"),
+}
+_VERDICTS = {
+    "believed": ("This prediction can be believed.", "bold green"),
+    "refused": ("This prediction cannot be believed.", "bold red"),
+    "unknown": ("Nothing could be judged.", "bold magenta"),
+}
+_KERNELS = {
+    "believed": ("The kernels that are there agree with float64.", "bold green"),
+    "refused": ("Not all kernels can be believed.", "bold red"),
+    "unknown": ("No kernel could be tried.", "bold magenta"),
+}
+_CLIP = 400
+
+
+def shown(outcome: Outcome, kept: bool) -> str:  # noqa: FBT001 (whether the output directory stays)
+    """An outcome as text: a line for each criterion, what was seen of the environment, the verdict."""
+    page = Page()
+    _criteria(page, outcome.criteria)
+    if outcome.findings:
+        page.blank()
+    for finding in outcome.findings:
+        page.add(Text.assemble((f"{finding.title}: ", "bold"), _clip(finding.text)))
+    if outcome.criteria:
+        page.blank()
+    _verdict(page, _VERDICTS[outcome.verdict], outcome.reason, outcome.command)
+    if outcome.cause:
+        page.add(Text(f"Likely cause: {_clip(outcome.cause.text)}"))
+        if outcome.cause.evidence:
+            page.add(Text(_clip(outcome.cause.evidence), "dim"), INDENT, bar="│ ")
+        if outcome.cause.command:
+            page.whole(Text(f"{' ' * INDENT}{printable(outcome.cause.command)}", "cyan"))
+    if outcome.output and kept:
+        page.add(Text(f"Its output: {printable(outcome.output)}", "dim"))
+    if outcome.note:
+        page.add(Text(f"({_clip(outcome.note)})", "dim"))
+    return page.text()
+
+
+def shown_kernels(report: KernelReport) -> str:
+    """What became of each kernel, as text."""
+    page = Page()
+    if report.torch:
+        page.add(Text(f"PyTorch {printable(report.torch)} on {printable(report.device or '?')}, random numbers of seed {report.seed}", "dim"))
+        page.blank()
+    _criteria(page, report.criteria)
+    if report.criteria:
+        page.blank()
+    _verdict(page, _KERNELS[report.verdict], report.trouble or "", None)
+    for line in report.evidence:
+        page.add(Text(_clip(line), "dim"), INDENT, bar="│ ")
+    return page.text()
+
+
+def _criteria(page: Page, criteria: Sequence[Criterion]) -> None:
+    for one in criteria:
+        mark, style = _MARKS[one.status]
+        expected = f" (expected {_clip(one.expected)})" if one.expected and one.status is not Status.SKIPPED else ""
+        observed = _clip(one.observed)
+        line = Text.assemble((f"{mark} ", style), printable(one.title), (f": {observed}" if observed else "", style if one.status is Status.FAILED else ""), (expected, "dim"))
+        page.add(line)
+        for text in one.evidence if one.status in (Status.FAILED, Status.WARNING) else ():
+            page.add(Text(_clip(text), "dim"), INDENT, bar="│ ")
+        if one.cause:
+            page.add(Text(f"likely: {_clip(one.cause)}"), INDENT)
+
+
+def _verdict(page: Page, words: tuple[str, str], reason: str, command: str | None) -> None:
+    text, style = words
+    page.add(Text(text, style))
+    if reason:
+        page.add(Text(_clip(reason, 2000)))
+    if command:
+        page.whole(Text(f"{' ' * INDENT}{printable(command)}", "cyan"))
+
+
+def _clip(text: str, limit: int = _CLIP) -> str:
+    text = printable(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def document(outcome: Outcome, mode: str, seconds: float, kept: bool, python: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: FBT001
+    """An outcome as plain data."""
+    judged = outcome.judgement
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "mode": mode,
+        "verdict": outcome.verdict,
+        "reason": outcome.reason or None,
+        "command": outcome.command,
+        "cause": outcome.cause and {"text": outcome.cause.text, "evidence": outcome.cause.evidence or None, "command": outcome.cause.command},
+        "python": dict(python) if python else None,
+        "output": outcome.output if kept else None,
+        "seconds": round(seconds, 2),
+        "criteria": [_criterion(one) for one in outcome.criteria],
+        "samples": [sample._asdict() for sample in judged.samples] if judged else [],
+        "findings": [{"id": one.id, "title": one.title, "text": one.text, "values": one.values} for one in outcome.findings],
+        "kernels": [],
+    }
+
+
+def kernel_document(report: KernelReport, seconds: float) -> dict[str, Any]:
+    """A report on kernels as plain data."""
+    outcome = Outcome(report.criteria, reason="" if report.criteria else report.trouble or "no kernel was tried")
+    found = document(outcome, "kernels", seconds, kept=False, python={"path": report.python, "torch": report.torch, "device": report.device})
+    found["kernels"] = [_kernel(kernel) for kernel in report.kernels]
+    return {**found, "verdict": report.verdict, "reason": report.trouble, "seed": report.seed}
+
+
+def as_json(found: Mapping[str, Any]) -> str:
+    """One JSON document, in ASCII; what is no number in it becomes null."""
+    return json.dumps(_finite(found), indent=2) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case dict():
+            return {str(name): _finite(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_finite(one) for one in value]
+        case float() if value != value or abs(value) == float("inf"):  # noqa: PLR0124 (it is not a number)
+            return None
+    return value
+
+
+def _criterion(one: Criterion) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "title": one.title,
+        "status": str(one.status),
+        "expected": one.expected or None,
+        "observed": one.observed or None,
+        "evidence": list(one.evidence),
+        "cause": one.cause,
+    }
+
+
+def _kernel(kernel: Kernel) -> dict[str, Any]:
+    return {
+        "name": kernel.name,
+        "kind": kernel.kind,
+        "tolerance": kernel.tolerance,
+        "absent": kernel.absent,
+        "note": kernel.note or None,
+        "forward": _pass(kernel.forward),
+        "backward": _pass(kernel.backward),
+    }
+
+
+def _pass(one: Pass | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "errors": dict(one.errors),
+        "milliseconds": one.milliseconds,
+        "first_seconds": one.first,
+        "trouble": one.trouble,
+        "declined": one.declined,
+    }

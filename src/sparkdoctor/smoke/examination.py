@@ -1,0 +1,161 @@
+"""A whole smoke test: what it needs, the prediction, the judgement, and what both say."""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sparkdoctor.facts import Gpu, Openfold3, Python, Weights
+from sparkdoctor.machine import Machine
+from sparkdoctor.model import Missing, Status
+from sparkdoctor.query import Query, document
+from sparkdoctor.smoke import causes, findings, history, judge
+from sparkdoctor.smoke.criterion import Criterion, verdict
+from sparkdoctor.smoke.judge import UBIQUITIN, Judgement
+from sparkdoctor.smoke.run import LOG, OWN, STAGES, Order, Run, Show, ends, predict
+
+POST_MORTEM = 300.0
+"""Seconds for a look into the weights after a prediction that cannot be believed."""
+_OF_RUN = ("summary", "error-log", "structures")
+
+
+class Wish(NamedTuple):
+    """What the user asked for: where to write, the weights and settings, how many samples, and the seconds for it."""
+
+    output: str
+    weights: str | None = None
+    runner: str | None = None
+    samples: int = 1
+    seconds: float = 1800.0
+
+
+class Outcome(NamedTuple):
+    """How a smoke test ended. `reason` says why nothing could be judged, with `command` for what to do about it."""
+
+    criteria: tuple[Criterion, ...] = ()
+    findings: tuple[findings.Finding, ...] = ()
+    judgement: Judgement | None = None
+    cause: causes.Cause | None = None
+    output: str | None = None
+    reason: str = ""
+    command: str | None = None
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """`believed`, `refused` or `unknown`."""
+        return "unknown" if self.reason else verdict(self.criteria)
+
+
+def prepare(machine: Machine) -> Outcome | None:
+    """Why no prediction can be made, as far as that can be known beforehand; None where it can be tried."""
+    for fact in (Python, Openfold3):
+        found = machine.get(fact)
+        if isinstance(found, Missing):
+            return Outcome(reason=found.reason, command=None if fact is Python else "sparkdoctor check openfold3-missing")
+    return None
+
+
+def weights(machine: Machine, wish: Wish) -> str | Outcome:
+    """The file of the weights that is taken; where there is none, why, where they were looked for, and how to get them."""
+    if wish.weights is not None:
+        return wish.weights
+    found = machine.get(Weights)
+    if isinstance(found, Missing):
+        return Outcome(reason=found.reason, command="sparkdoctor check weights-missing")
+    if found.path is None:
+        looked = "; ".join(found.looked)
+        reason = f"there are no weights: this version takes {found.name}, looked for in {looked}"
+        return Outcome(reason=reason, command=found.how)
+    return found.path
+
+
+def examine(machine: Machine, wish: Wish, show: Show | None = None) -> Outcome:
+    """Predict ubiquitin with the installed OpenFold3 and judge what comes out.
+
+    `wish.output` is an empty directory, or none yet.
+
+    Raises:
+        OSError: it cannot be written to, or the interpreter not started.
+    """
+    if (cannot := prepare(machine)) is not None:
+        return cannot
+    if isinstance(file := weights(machine, wish), Outcome):
+        return file
+    python = machine.need(Python)
+    own = os.path.join(wish.output, OWN)
+    os.makedirs(own, exist_ok=True)
+    query = os.path.join(own, "query.json")
+    with open(query, "w", encoding="utf-8") as stream:
+        stream.write(document([UBIQUITIN]))
+    run = predict(Order(python.path, wish.output, query, file, wish.runner, wish.samples, wish.seconds), show)
+    judged = judge.judge(wish.output, [UBIQUITIN], reference=True, since=run.began, samples=wish.samples)
+    criteria = (_ended(run), *judged.criteria)
+    about_run, about_structure = _causes(machine, wish.output, criteria, run, file)
+    explained = causes.explained(criteria, about_run, about_structure)
+    about = {"gpu": _gpu(machine), "samples": wish.samples, "weights": os.path.basename(file)}
+    kept = findings.remembered(run, judged.seconds, verdict(criteria), about)
+    seen = tuple(findings.found(run, wish.output, judged.seconds, history.last(kept)))
+    note = history.keep(kept) or ""
+    main = next((cause for cause in (about_run, about_structure) if cause and verdict(criteria) == "refused"), None)
+    return Outcome(explained, seen, judged, main, wish.output, note=note)
+
+
+def examine_output(directory: str, queries: Sequence[Query] | None) -> Outcome:
+    """Judge what a prediction has written before, here or elsewhere; without `queries`, of ubiquitin."""
+    judged = judge.judge(directory, queries or [UBIQUITIN], reference=queries is None)
+    if not judged.found:
+        return Outcome(reason=f"{directory} holds nothing that OpenFold3 has written", output=directory)
+    text = ends(os.path.join(directory, OWN, LOG)) + errors(directory)
+    about_run = causes.of_log(text) if _failed(judged.criteria, _OF_RUN) else None
+    about_structure = causes.of_structure(judged.criteria, None, known=False)
+    explained = causes.explained(judged.criteria, about_run, about_structure)
+    main = next((cause for cause in (about_run, about_structure) if cause and verdict(explained) == "refused"), None)
+    return Outcome(explained, (), judged, main, directory)
+
+
+def errors(output: str) -> str:
+    """What OpenFold3 has written of its failed queries."""
+    place = os.path.join(output, "logs")
+    try:
+        names = sorted(os.listdir(place))
+    except OSError:
+        return ""
+    return "\n".join(ends(os.path.join(place, name)) for name in names if name.startswith("predict_err"))
+
+
+def _ended(run: Run) -> Criterion:
+    status = Status.OK if run.code == 0 and not run.stopped else Status.FAILED
+    return Criterion("exit-status", "OpenFold3 ends, and with status 0", status, "status 0", run.ended, _last_words(run))
+
+
+def _last_words(run: Run) -> tuple[str, ...]:
+    if run.code == 0 and not run.stopped:
+        return ()
+    lines = [line.strip() for line in run.log.replace("\r", "\n").splitlines() if line.strip()]
+    return tuple(lines[-3:])
+
+
+def _failed(criteria: Sequence[Criterion], ids: Sequence[str]) -> bool:
+    return any(criterion.status is Status.FAILED and criterion.id in ids for criterion in criteria)
+
+
+def _causes(
+    machine: Machine, output: str, criteria: Sequence[Criterion], run: Run, file: str
+) -> tuple[causes.Cause | None, causes.Cause | None]:
+    """The likely causes for the run, and for the structure. Only one that is written and wrong is worth a look into the weights."""
+    about_run = about_structure = None
+    if _failed(criteria, causes.ABOUT_RUN):
+        last = run.course.steps[-1].name if run.course.steps else ""
+        text = run.log + errors(output)
+        about_run = causes.of_end(run.code, run.stopped, STAGES.get(last, last) or "the start of Python") or causes.of_log(text)
+    wrong = [one.id for one in criteria if one.status is Status.FAILED and one.id not in causes.ABOUT_RUN]
+    if wrong:
+        looked = machine.work(machine.need(Python).path, "weights", file, timeout=POST_MORTEM)
+        cause, known = causes.of_weights(looked)
+        about_structure = causes.of_structure(criteria, cause, known=known)
+    return about_run, about_structure
+
+
+def _gpu(machine: Machine) -> str | None:
+    gpu = machine.get(Gpu)
+    return None if isinstance(gpu, Missing) else gpu.name
