@@ -54,7 +54,9 @@ _LOOKING = 60.0
 @click.option("--query", metavar="FILE", help="With --judge: what was predicted, where it was not ubiquitin.")
 @click.option("--profile", default=DEFAULT, metavar="NAME|FILE", show_default=True, help="What kind of machine this is to be.")
 @click.option("--python", metavar="PATH", help="The Python that has OpenFold3.")
-@click.option("--format", "form", type=click.Choice(("terminal", "json")), default="terminal", show_default=True, help="How to report.")
+@click.option(
+    "--format", "form", type=click.Choice(("terminal", "json")), default="terminal", show_default=True, help="How to report."
+)
 def command(**options: Any) -> int:
     """Predict ubiquitin with the installed OpenFold3, and judge the structure; nothing is downloaded or asked.
 
@@ -149,7 +151,9 @@ def _directory(wanted: str | None) -> Iterator[_Place]:
     if wanted is not None:
         path = os.path.abspath(wanted)
         if os.path.lexists(path) and (not os.path.isdir(path) or os.listdir(path)):
-            raise click.ClickException(f"--output {wanted}: it is there and not empty; what lies in it could be taken for the result")
+            raise click.ClickException(
+                f"--output {wanted}: it is there and not empty; what lies in it could be taken for the result"
+            )
         yield _Place(path, keep=True)
         return
     place = _Place(tempfile.mkdtemp(prefix="sparkdoctor-smoke-"), keep=False)

@@ -63,7 +63,7 @@ def progress(done, of):
 
 def around(owner, name, before=None, after=None):
     """Have a function or method call others before and after it; nothing where there is none."""
-    real = getattr(owner, name, None)
+    real = None if owner is None else getattr(owner, name, None)
     if real is None:
         return
 
@@ -257,7 +257,8 @@ def main(path):
     with open(order["merged"], "w", encoding="utf-8") as file:
         json.dump(merged(order), file, indent=1)  # JSON is YAML
     for watch in (watch_stages, watch_attention, watch_triton, watch_operators):
-        watch()
+        with contextlib.suppress(Exception):  # it is there to be run, not to be watched
+            watch()
     arguments = ["predict", "--query_json", order["query"], "--runner_yaml", order["merged"], "--output_dir", order["output"]]
     arguments += ["--num_diffusion_samples", str(order["samples"]), "--use_msa_server", "False", "--use_templates", "False"]
     if order["weights"]:

@@ -63,7 +63,12 @@ def shown_kernels(report: KernelReport) -> str:
     """What became of each kernel, as text."""
     page = Page()
     if report.torch:
-        page.add(Text(f"PyTorch {printable(report.torch)} on {printable(report.device or '?')}, random numbers of seed {report.seed}", "dim"))
+        page.add(
+            Text(
+                f"PyTorch {printable(report.torch)} on {printable(report.device or '?')}, random numbers of seed {report.seed}",
+                "dim",
+            )
+        )
         page.blank()
     _criteria(page, report.criteria)
     if report.criteria:
@@ -79,7 +84,12 @@ def _criteria(page: Page, criteria: Sequence[Criterion]) -> None:
         mark, style = _MARKS[one.status]
         expected = f" (expected {_clip(one.expected)})" if one.expected and one.status is not Status.SKIPPED else ""
         observed = _clip(one.observed)
-        line = Text.assemble((f"{mark} ", style), printable(one.title), (f": {observed}" if observed else "", style if one.status is Status.FAILED else ""), (expected, "dim"))
+        line = Text.assemble(
+            (f"{mark} ", style),
+            printable(one.title),
+            (f": {observed}" if observed else "", style if one.status is Status.FAILED else ""),
+            (expected, "dim"),
+        )
         page.add(line)
         for text in one.evidence if one.status in (Status.FAILED, Status.WARNING) else ():
             page.add(Text(_clip(text), "dim"), INDENT, bar="│ ")
@@ -111,7 +121,8 @@ def document(outcome: Outcome, mode: str, seconds: float, kept: bool, python: Ma
         "verdict": outcome.verdict,
         "reason": outcome.reason or None,
         "command": outcome.command,
-        "cause": outcome.cause and {"text": outcome.cause.text, "evidence": outcome.cause.evidence or None, "command": outcome.cause.command},
+        "cause": outcome.cause
+        and {"text": outcome.cause.text, "evidence": outcome.cause.evidence or None, "command": outcome.cause.command},
         "python": dict(python) if python else None,
         "output": outcome.output if kept else None,
         "seconds": round(seconds, 2),
@@ -125,7 +136,9 @@ def document(outcome: Outcome, mode: str, seconds: float, kept: bool, python: Ma
 def kernel_document(report: KernelReport, seconds: float) -> dict[str, Any]:
     """A report on kernels as plain data."""
     outcome = Outcome(report.criteria, reason="" if report.criteria else report.trouble or "no kernel was tried")
-    found = document(outcome, "kernels", seconds, kept=False, python={"path": report.python, "torch": report.torch, "device": report.device})
+    found = document(
+        outcome, "kernels", seconds, kept=False, python={"path": report.python, "torch": report.torch, "device": report.device}
+    )
     found["kernels"] = [_kernel(kernel) for kernel in report.kernels]
     return {**found, "verdict": report.verdict, "reason": report.trouble, "seed": report.seed}
 

@@ -1,0 +1,1 @@
+"""A stand-in for OpenFold3: see run_openfold.py."""
