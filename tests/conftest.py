@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -72,6 +72,31 @@ def patient(pytestconfig: pytest.Config) -> Path:
             pytest.skip(f"pip cannot install {PATIENT}: {ran.stderr.strip().splitlines()[-1:]}")
         (place / "done").touch()
     return place / "bin"
+
+
+@pytest.fixture(scope="session")
+def openfold3(pytestconfig: pytest.Config, patient: Path) -> Callable[[str], Path]:
+    """Makes the bin directory of an environment with an OpenFold3, once: kept in pytest's cache. PyTorch is that of `patient`."""
+    assert pytestconfig.cache is not None
+    cache = pytestconfig.cache
+
+    def make(version: str) -> Path:
+        place = Path(cache.mkdir(f"sparkdoctor-openfold3-{version}")) / "{}.{}".format(*sys.version_info)
+        if not (place / "done").exists():
+            shutil.rmtree(place, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+            (ours,) = place.glob("lib/python*/site-packages")
+            (theirs,) = patient.parent.glob("lib/python*/site-packages")
+            for path in (*theirs.glob("torch*"), *theirs.glob("functorch*")):
+                (ours / path.name).symlink_to(path)
+            command = [str(place / "bin" / "pip"), "install", "--quiet", f"openfold3=={version}"]
+            ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=1200)
+            if ran.returncode:
+                pytest.skip(f"pip cannot install openfold3=={version}: {ran.stderr.strip().splitlines()[-1:]}")
+            (place / "done").touch()
+        return place / "bin"
+
+    return make
 
 
 @pytest.fixture

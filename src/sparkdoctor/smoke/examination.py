@@ -103,8 +103,8 @@ def examine(machine: Machine, wish: Wish, show: Show | None = None) -> Outcome:
 def examine_output(directory: str, queries: Sequence[Query] | None) -> Outcome:
     """Judge what a prediction has written before, here or elsewhere; without `queries`, of ubiquitin."""
     judged = judge.judge(directory, queries or [UBIQUITIN], reference=queries is None)
-    if not judged.found:
-        return Outcome(reason=f"{directory} holds nothing that OpenFold3 has written", output=directory)
+    if verdict(judged.criteria) == "unknown":
+        return Outcome(reason=judged.criteria[0].observed, output=directory)
     text = ends(os.path.join(directory, OWN, LOG)) + errors(directory)
     about_run = causes.of_log(text) if _failed(judged.criteria, _OF_RUN) else None
     about_structure = causes.of_structure(judged.criteria, None, known=False)
