@@ -228,7 +228,7 @@ ABSENT: dict[type[Fact], Missing] = {
 DEFAULTS: dict[type, Any] = {type(fact): fact for fact in HEALTHY} | ABSENT
 
 
-def but(kind: type[Fact], **changes: Any) -> Any:
+def but(kind: type[Fact], /, **changes: Any) -> Any:
     """The healthy machine's fact with some of its values changed."""
     return kind(**{**vars(DEFAULTS[kind]), **changes})
 

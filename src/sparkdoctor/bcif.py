@@ -87,12 +87,17 @@ class _Walk:
             return self._array(kind & 0x0F, depth)
         if kind <= 0xBF:  # noqa: PLR2004
             return self._text(kind & 0x1F)
+        return self._marked(kind, depth)
+
+    def _marked(self, kind: int, depth: int) -> Any:
+        """A value whose kind fills its first byte."""
         if kind in (0xC0, 0xC2, 0xC3):
             return {0xC0: None, 0xC2: False, 0xC3: True}[kind]
         if kind in _FIXED:
             return self._number(_FIXED[kind], signed=kind >= 0xD0)  # noqa: PLR2004 (a float is of no interest)
         if kind in _EXTENSIONS:
-            return self._skip(1 + _EXTENSIONS[kind])
+            self._skip(1 + _EXTENSIONS[kind])
+            return None
         if kind not in _SIZED:
             raise ValueError
         size = self._number(_SIZED[kind])
@@ -102,11 +107,13 @@ class _Walk:
             return self._array(size, depth)
         if kind in (0xDE, 0xDF):
             return self._map(size, depth)
-        return self._skip(size + (kind in (0xC7, 0xC8, 0xC9)))
+        self._skip(size + (kind in (0xC7, 0xC8, 0xC9)))
+        return None
 
     def _text(self, size: int) -> str | None:
         if size > SHORT:
-            return self._skip(size)
+            self._skip(size)
+            return None
         return self._take(size).decode("utf-8", "replace")
 
     def _array(self, size: int, depth: int) -> list[Any]:

@@ -14,10 +14,10 @@ _SYSTEM_NAMES = frozenset(
         # Words of our own questions and answers, and of the files and programs that they quote.
         " ask args answer missing broken env which read entries records head stat space limits self script nvml"
         " code stdout stderr kind size mode real readable writable executable total free device stack memlock nofile"
-        " archived rows uid gid mtime pid now processes hidden gpu_code lineage holders members mirror abiflags ninja build cache passwd group"
+        " uid gid mtime pid now processes hidden gpu_code lineage holders members mirror abiflags ninja build cache passwd group"
         " sysname release machine cwd page_size cpus usable_cpus uid path patient_python input output scratch"
         " interpreter version implementation prefix include modules distributions managed origin namespace error text file load"
-        " max memory docker container some full low high aarch64 x86_64 linux kernel gcc clang nvcc ptxas gnu"
+        " archived rows max memory docker container some full low high aarch64 x86_64 linux kernel gcc clang nvcc ptxas gnu"
     ).split(),
 )
 """Words of paths and messages everywhere: as the name of a user or host they tell nothing, and replacing them breaks much."""

@@ -2,6 +2,7 @@
 
 Standard input is JSON: a list of YAML texts; standard output a list of [null or the error, kernel switches].
 """
+# ruff: noqa: ANN001, ANN201, BLE001, TID251
 
 import contextlib
 import inspect

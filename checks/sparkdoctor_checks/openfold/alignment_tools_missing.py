@@ -8,8 +8,8 @@ from sparkdoctor.plugin import Verdict, check, ok, warn
 def alignment_tools_missing(openfold3: Openfold3, python: Python) -> Verdict:
     """Templates can be aligned.
 
-    Kalign is all that OpenFold3 calls, and only for templates: 0.3 the program on PATH, later versions the package kalign-python. HMMER and
-    HH-suite are not needed: alignments come from the ColabFold server or from files.
+    Kalign is all that OpenFold3 calls, and only for templates: 0.3 the program on PATH, later versions the package
+    kalign-python. HMMER and HH-suite are not needed: alignments come from the ColabFold server or from files.
 
     Sources:
     - imports and subprocesses of OpenFold3 0.3.1, 0.4.0, 0.4.5 and 0.5.0

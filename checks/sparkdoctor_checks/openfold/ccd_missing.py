@@ -9,8 +9,9 @@ from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip
 def ccd_missing(ccd: Ccd | Missing, openfold3: Openfold3, python: Python) -> Verdict:
     """The dictionary of chemical components is whole.
 
-    OpenFold3 takes residues and ligands from `components.bcif`, which comes with biotite. `setup_openfold` replaces it in place by a newer
-    one: a download that breaks off leaves an empty or truncated file, and every prediction fails from then on.
+    OpenFold3 takes residues and ligands from `components.bcif`, which comes with biotite. `setup_openfold` replaces it in
+    place by a newer one: a download that breaks off leaves an empty or truncated file, and every prediction fails from then
+    on.
 
     Sources:
     - biotite/structure/info/ccd.py of 1.2.0 and 1.6.0; setup_openfold.py of OpenFold3 0.3.1 to 0.5.0

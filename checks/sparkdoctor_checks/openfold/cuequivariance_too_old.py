@@ -13,12 +13,13 @@ NAMES = ("cuequivariance", "cuequivariance-torch")
 def cuequivariance_too_old(openfold3: Openfold3, python: Python, torch: Torch | Missing) -> Verdict:
     """cuEquivariance, where it is installed, is one that OpenFold3 can use.
 
-    OpenFold3 imports it wherever it finds cuequivariance_torch and a GPU, whether a runner YAML asks for its kernels or not: one without
-    its operators, or with operators for another CUDA than PyTorch's, ends every prediction with an ImportError. The extra
-    `openfold3[cuequivariance]` brings operators for CUDA 12, also beside a PyTorch for CUDA 13.
+    OpenFold3 imports it wherever it finds cuequivariance_torch and a GPU, whether a runner YAML asks for its kernels or not:
+    one without its operators, or with operators for another CUDA than PyTorch's, ends every prediction with an ImportError.
+    The extra `openfold3[cuequivariance]` brings operators for CUDA 12, also beside a PyTorch for CUDA 13.
 
     Sources:
-    - core/model/primitives/attention.py and metadata of OpenFold3 0.3.0 to 0.5.0 (>=0.6.1; <0.8 in 0.4.2 and 0.4.3; >=0.8 from 0.4.4 on)
+    - core/model/primitives/attention.py of OpenFold3 0.3.0 to 0.5.0
+    - their metadata: >=0.6.1, also <0.8 in 0.4.2 and 0.4.3, >=0.8 from 0.4.4 on
     """
     found = {name: one.version for name in NAMES if (one := python.distribution(name))}
     operators = {name: one.version for name, one in python.distributions.items() if name.startswith(OPERATORS)}

@@ -31,10 +31,10 @@ def kernel_backend_unavailable(  # noqa: PLR0913, PLR0917 (each kernel has a pac
 ) -> Verdict:
     """The attention kernels that OpenFold3 would use are there.
 
-    Which they are: DeepSpeed's evoformer_attn by default up to 0.4.2, none in 0.4.3, OpenFold3's own in Triton from 0.4.4 on; presets
-    and runner YAMLs switch them. Of several that are on, cuEquivariance goes before DeepSpeed and that before Triton; the low-memory
-    attention with any of them is refused (`Choose at most one alternative attention algorithm`). One that is not there
-    makes the query fail in the middle of the prediction, whose exit status is 0 all the same.
+    Which they are: DeepSpeed's evoformer_attn by default up to 0.4.2, none in 0.4.3, OpenFold3's own in Triton from 0.4.4 on;
+    presets and runner YAMLs switch them. Of several that are on, cuEquivariance goes before DeepSpeed and that before Triton;
+    the low-memory attention with any of them is refused (`Choose at most one alternative attention algorithm`). One that is
+    not there makes the query fail in the middle of the prediction, whose exit status is 0 all the same.
 
     Sources:
     - core/model/primitives/attention.py and model_config.py of OpenFold3 0.3.0 to 0.5.0

@@ -11,8 +11,8 @@ UNBUILT = "biotraj and kalign-python have no wheel for aarch64: pip compiles the
 def openfold3_missing(openfold3: Openfold3 | Missing, python: Python, system: System, profile: Profile) -> Verdict:
     """OpenFold3 is installed.
 
-    On aarch64 pip must compile what has no wheel for it: biotraj and kalign-python, for OpenFold3 0.3 also mkl (which is Intel's
-    and builds nowhere else) and a biotite before 1.3.
+    On aarch64 pip must compile what has no wheel for it: biotraj and kalign-python, for OpenFold3 0.3 also mkl (which is
+    Intel's and builds nowhere else) and a biotite before 1.3.
 
     Sources:
     - the files of openfold3, biotite, biotraj, kalign-python and mkl on PyPI, November 2026

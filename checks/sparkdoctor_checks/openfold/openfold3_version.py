@@ -18,8 +18,8 @@ def openfold3_version(openfold3: Openfold3, python: Python, profile: Profile) ->
     `run_openfold` on PATH may belong to another environment than the one examined: then another version predicts, with other
     weights and kernels. Its code is written for pydantic 2, which its metadata does not say, and 0.3 for a biotite before 1.3.
 
-    What changed: 0.4.0 has new weights and takes no older ones, 0.4.2 makes DeepSpeed an extra, 0.4.4 uses Triton's kernels by default,
-    0.5.0 has new weights again and merges $OPENFOLD_CACHE/runner.yml into every prediction.
+    What changed: 0.4.0 has new weights and takes no older ones, 0.4.2 makes DeepSpeed an extra, 0.4.4 uses Triton's kernels
+    by default, 0.5.0 has new weights again and merges $OPENFOLD_CACHE/runner.yml into every prediction.
 
     Sources:
     - metadata, model_config.py and entry_points of all wheels from 0.3.0 to 0.5.0
@@ -78,9 +78,9 @@ def _conflicts(openfold3: Openfold3, python: Python) -> Iterator[tuple[str, str,
         except InvalidRequirement:
             continue
         bound = wanted.specifier
-        if wanted.name == name and wanted.marker is None and release_of(installed.version) and str(bound):
-            if not bound.contains(installed.version, prereleases=True):
-                yield name, str(bound), installed.version
+        judged = wanted.name == name and wanted.marker is None and str(bound) and release_of(installed.version)
+        if judged and not bound.contains(installed.version, prereleases=True):
+            yield name, str(bound), installed.version
 
 
 def _since(openfold3: Openfold3) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ SERVER = "sequences go to https://api.colabfold.com"
 def runner_yaml_surprise(runner: RunnerYaml | Missing, openfold3: Openfold3) -> Verdict:
     """Runner YAMLs are understood, and none is merged unasked.
 
-    From 0.5.0 on `$OPENFOLD_CACHE/runner.yml` is merged into every prediction, under the file of --runner-yaml and without a word: it may turn
-    kernels off, skip queries that have an output, or send sequences to a server. A setting that the version does not know ends a
-    prediction at its start, in some tables; in others it is ignored. `inference_ckpt_path` and `inference_ckpt_name` are options of the
-    command line, and end it with a TypeError where they stand in the YAML.
+    From 0.5.0 on `$OPENFOLD_CACHE/runner.yml` is merged into every prediction, under the file of --runner-yaml and without a
+    word: it may turn kernels off, skip queries that have an output, or send sequences to a server. A setting that the version
+    does not know ends a prediction at its start, in some tables; in others it is ignored. `inference_ckpt_path` and
+    `inference_ckpt_name` are options of the command line, and end it with a TypeError where they stand in the YAML.
 
     Sources:
     - run_openfold.py and entry_points/validator.py of OpenFold3 0.3.1, 0.4.5 and 0.5.0, with YAMLs of each kind

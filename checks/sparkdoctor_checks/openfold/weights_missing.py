@@ -14,9 +14,10 @@ def weights_missing(weights: Weights, openfold3: Openfold3, python: Python) -> V
     """The weights that this OpenFold3 takes are there, and are its own.
 
     Without them a prediction ends before it begins (`cowardly refusing to perform inference`; before 0.5.0 it asks on the
-    terminal whether to download 2 GB). Which file is wanted changes with the version, and a checkpoint of another generation stops with
-    `Checkpoint state_dict keys do not match`. `ckpt_root` in $OPENFOLD_CACHE says where they are; it is written even by a run
-    that fails, and stays when what it leads to goes. A download that broke off is taken for the weights by `setup_openfold`.
+    terminal whether to download 2 GB). Which file is wanted changes with the version, and a checkpoint of another generation
+    stops with `Checkpoint state_dict keys do not match`. `ckpt_root` in $OPENFOLD_CACHE says where they are; it is written
+    even by a run that fails, and stays when what it leads to goes. A download that broke off is taken for the weights by
+    `setup_openfold`.
 
     Sources:
     - entry_points/validator.py and parameters.py of OpenFold3 0.3.0 to 0.5.0, and predictions with each of these weights
@@ -69,11 +70,11 @@ def _strangers(weights: Weights) -> tuple[str, ...]:
 
 
 def _fetch(weights: Weights, openfold3: Openfold3, python: Python) -> tuple[str, str | None]:
-    """How to come by the weights. setup_openfold leaves a file alone that is there, and knows one cache, ~/.openfold3, unless asked."""
+    """How to come by the weights. setup_openfold leaves a file alone that is there, and knows one cache: ~/.openfold3."""
     programs = dirname(python.path)
     source = f"{openfold3.registry.source}/{weights.name}"
     if not weights.writable:
-        text = f"{weights.directory} cannot be written by this user, nor by setup_openfold: say where else they shall lie."
+        text = f"Say where else they shall lie: {weights.directory} cannot be written by this user, nor by setup_openfold."
         return text, f"export OPENFOLD_CACHE=~/.openfold3 && {quote(programs + '/setup_openfold')}"
     if weights.path is None and not weights.dangling and openfold3.release < (0, 4):
         return f"Download them (from {source}; setup_openfold of 0.3 works in conda environments alone).", _copy(

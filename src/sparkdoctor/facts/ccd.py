@@ -16,8 +16,8 @@ LEAST = 40_000
 class Ccd(Fact):
     """`components` is how many it has, or why that cannot be told; `size` in bytes, None where it is not there.
 
-    `installed` is the size that biotite's own had when it was installed, None where that is not known; `own` whether a runner YAML
-    names it.
+    `installed` is the size that biotite's own had when it was installed, None where that is not known; `own` whether a runner
+    YAML names it.
     """
 
     path: str

@@ -44,7 +44,7 @@ def deep_update(base: dict[str, Any], update: dict[str, Any], depth: int = 0) ->
             base[key] = value
 
 
-def judged(  # noqa: PLR0913, PLR0917 (it is one table of rules)
+def judged(
     values: Mapping[str, Any],
     models: Mapping[str, "Model"],
     presets: str,

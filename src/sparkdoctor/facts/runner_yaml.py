@@ -103,7 +103,7 @@ class RunnerYaml(Fact):
     @property
     def settings(self) -> tuple[str, ...]:
         """Each setting of the file that is merged unasked, as `experiment_settings.skip_existing: true`."""
-        return tuple(flat(self.default_values))
+        return tuple(flat(self.default_values)) if self.default_values else ()
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
@@ -143,12 +143,27 @@ class RunnerYaml(Fact):
             deep_update(values, found)
         models = _models(machine, openfold3)
         presets = machine.read(f"{openfold3.root}/{PROJECT}/config/model_setting_presets.yml")
-        return understand(
+        return cls._understood(
             cls(merged, given, unread, values, loaded.get(merged or "", {}), tuple(rejected), (), openfold3.kernels),
             models,
             "" if isinstance(presets, Missing) else presets,
             texts,
         )
+
+    @classmethod
+    def _understood(cls, it: Self, models: Mapping[str, Model], presets: str, texts: list[tuple[str, str]]) -> Self:
+        """With what of the values is rejected or without effect, and the kernels that result."""
+        from sparkdoctor.facts.runner_settings import applied, judged  # noqa: PLC0415 (only where there is a file to read)
+
+        rejected, ignored = judged(it.values, models, presets, it.kernels, _PASSED, _DEPRECATED)
+        kernels, chosen = applied(it.values, presets, it.kernels)
+        found: dict[str, Any] = {
+            "rejected": (*it.rejected, *(f"{_place(key, texts)}{words}" for key, words in rejected)),
+            "ignored": tuple(f"{_place(key, texts)}{words}" for key, words in ignored),
+            "kernels": kernels,
+            "presets": chosen,
+        }
+        return cls(**{**vars(it), **found})
 
 
 def cache(machine: Machine) -> str:
@@ -239,26 +254,9 @@ def parse_model(text: str, name: str) -> Model | None:
     return Model(tuple(names), extra[1] if extra else "ignore")
 
 
-def understand(it: RunnerYaml, models: Mapping[str, Model], presets: str, texts: list[tuple[str, str]]) -> RunnerYaml:
-    """What of the values is rejected or without effect, and the kernels that result."""
-    from sparkdoctor.facts.runner_settings import applied, judged  # noqa: PLC0415 (only where there is a file to read)
-
-    rejected, ignored = judged(it.values, models, presets, it.kernels, _PASSED, _DEPRECATED)
-    lines = {"rejected": tuple(f"{_place(one, texts)}{one[1]}" for one in rejected)}
-    kernels, chosen = applied(it.values, presets, it.kernels)
-    whole = {
-        **vars(it),
-        "rejected": (*it.rejected, *lines["rejected"]),
-        "ignored": tuple(f"{_place(one, texts)}{one[1]}" for one in ignored),
-        "kernels": kernels,
-        "presets": chosen,
-    }
-    return RunnerYaml(**whole)
-
-
-def _place(problem: tuple[str, str], texts: list[tuple[str, str]]) -> str:
+def _place(path_of_key: str, texts: list[tuple[str, str]]) -> str:
     """`file:line: ` of a key, in the file that is read last of those that have it."""
-    key = problem[0].rpartition(".")[2]
+    key = path_of_key.rpartition(".")[2]
     for path, text in reversed(texts):
         found = re.search(rf"(?:^|[\s{{,])[\"']?{re.escape(key)}[\"']?\s*(?::|,|\]|$)", text, re.MULTILINE)
         if found:

@@ -40,8 +40,8 @@ class Weights(Fact):
     """The weights that a prediction without --inference-ckpt-path would take: `path`, None where there are none.
 
     `name` is the file that this version wants and `directory` where it looks for that; `looked` are the places in the order in
-    which they were looked into, with what stands there. `writable` says whether this user could put it there. `others` are weights
-    of known names that lie there, `dangling` a `ckpt_root` that leads nowhere.
+    which they were looked into, with what stands there. `writable` says whether this user could put it there. `others` are
+    weights of known names that lie there; `dangling` is what is wrong with `root`, the file ckpt_root.
     """
 
     path: str | None
@@ -138,21 +138,12 @@ def describe(machine: Machine, path: str) -> File | Missing:
 
 def parse_head(head: bytes) -> tuple[str, str]:
     """(kind, why it is of no use) of what a file begins with."""
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         return "an empty file", "it is empty"
-    if head.startswith((b"PK\3\4", b"PK\5\6")):
-        return CHECKPOINT, ""
-    if text.startswith((b"<!doctype", b"<html", b"<head")):
-        return "an HTML page", "it is the page of a web site, not what that was to deliver"
-    if text.startswith(b"version https://git-lfs"):
-        return "a git-lfs pointer", "it stands for a file that git-lfs has not fetched"
-    if text.startswith((b"<?xml", b"<error")):
-        return "an XML message", "it is the answer of a server, such as S3's that there is no such key"
-    if head.startswith((b"\x80\2", b"\x80\3", b"\x80\4")):
-        return LEGACY, ""
-    if head.startswith(b"\x1f\x8b"):
-        return "a gzip file", "it must be unpacked"
+    begun = head, head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for beginnings, kind, trouble in _BEGINNINGS:
+        if any(text.startswith(beginnings) for text in begun):
+            return kind, trouble
     if head[257:262] == b"ustar":
         return "a tar file", "it must be unpacked"
     if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 1 << 27:
@@ -160,6 +151,16 @@ def parse_head(head: bytes) -> tuple[str, str]:
     if not head.strip(b"\0"):
         return "a file of zeroes", "its beginning was never written"
     return "no checkpoint", "its beginning is that of no checkpoint"
+
+
+_BEGINNINGS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
+    ((b"PK\3\4", b"PK\5\6"), CHECKPOINT, ""),
+    ((b"\x80\2", b"\x80\3", b"\x80\4"), LEGACY, ""),
+    ((b"<!doctype", b"<html", b"<head"), "an HTML page", "it is the page of a web site, not what that was to deliver"),
+    ((b"version https://git-lfs",), "a git-lfs pointer", "it stands for a file that git-lfs has not fetched"),
+    ((b"<?xml", b"<error"), "an XML message", "it is the answer of a server, such as S3's that there is no such key"),
+    ((b"\x1f\x8b",), "a gzip file", "it must be unpacked"),
+)
 
 
 def _directory(machine: Machine, path: str) -> File:
