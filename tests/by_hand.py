@@ -11,6 +11,7 @@ from sparkdoctor.facts import (
     BuildFiles,
     BuildSettings,
     CacheAccess,
+    Ccd,
     Cgroup,
     Compilers,
     Compute,
@@ -32,8 +33,11 @@ from sparkdoctor.facts import (
     Nvcc,
     NvccCompile,
     Nvml,
+    Openfold3,
+    Openfold3Kernels,
     Pressure,
     Python,
+    RunnerYaml,
     SharedMemory,
     System,
     Torch,
@@ -41,6 +45,7 @@ from sparkdoctor.facts import (
     TritonCache,
     TritonCompile,
     TritonLaunch,
+    Weights,
 )
 from sparkdoctor.facts.build_files import AIO, CUDA
 from sparkdoctor.facts.builder_source import Reading
@@ -48,6 +53,7 @@ from sparkdoctor.facts.course import Course, Step
 from sparkdoctor.facts.extensions import Build, Extension, State
 from sparkdoctor.facts.gpu import Device
 from sparkdoctor.facts.limits import Limit, Volume
+from sparkdoctor.facts.openfold3 import kernels_of, registry_of
 from sparkdoctor.facts.places import Mount, Place
 from sparkdoctor.facts.ptxas import Ptxas
 from sparkdoctor.facts.python import Distribution
@@ -103,6 +109,7 @@ BUILT: tuple[Shown, ...] = (
 )
 DISK = Mount("/", "ext4")
 HOME = FileStatus("directory", 4096, 0o755, "/home/user", True, True, True, 1000, 1000, 1_760_000_000)
+CACHE = "/home/user/.openfold3"
 ROOT = "/home/user/.cache/torch_extensions/py312_cu130"
 EVOFORMER = Extension(
     "evoformer_attn",
@@ -138,7 +145,18 @@ HEALTHY: tuple[Fact, ...] = (
         "/usr/include/python3.12",
         True,
         {},
-        {"deepspeed": Distribution("0.18.7", "/x")},
+        {
+            name: Distribution(version, "/x")
+            for name, version in {
+                "deepspeed": "0.18.7",
+                "biotite": "1.6.0",
+                "pydantic": "2.14.3",
+                "kalign-python": "3.4.1",
+                "cuequivariance": "0.13.0",
+                "cuequivariance-torch": "0.13.0",
+                "cuequivariance-ops-torch-cu13": "0.13.0",
+            }.items()
+        },
     ),
     Torch(
         "2.11.0+cu130",
@@ -181,15 +199,36 @@ HEALTHY: tuple[Fact, ...] = (
     ),
     BuildFiles({name: f"/usr/include/{name}" for name in (*AIO, *CUDA)}, {}),
     Cutlass("/opt/cutlass/include", "", None),
+    Openfold3(
+        "0.5.0",
+        "/venv/openfold3",
+        ("biotite", "rdkit<2026", 'cuequivariance-torch>=0.8; extra == "cuequivariance"'),
+        registry_of((0, 5, 0)),
+        kernels_of((0, 5, 0)),
+        merges=True,
+    ),
+    RunnerYaml(None, None, None, {}, {}, (), (), kernels_of((0, 5, 0))),
+    Weights(
+        f"{CACHE}/of3-ob-2025-06-30-174k.pt",
+        "of3-ob-2025-06-30-174k.pt",
+        CACHE,
+        (f"{CACHE} (the default cache): a directory",),
+        "a checkpoint",
+        2_286_125_420,
+        "0.5",
+        root=f"{CACHE}/ckpt_root",
+    ),
+    Ccd("/venv/biotite/structure/info/components.bcif", 63_283_092, 49_196, 63_283_092),
 )
 ABSENT: dict[type[Fact], Missing] = {
     ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set"),
     DeepspeedBuilder: Missing("read with --deep only"),
+    Openfold3Kernels: Missing("read with --deep only"),
 }
 DEFAULTS: dict[type, Any] = {type(fact): fact for fact in HEALTHY} | ABSENT
 
 
-def but(kind: type[Fact], **changes: Any) -> Any:
+def but(kind: type[Fact], /, **changes: Any) -> Any:
     """The healthy machine's fact with some of its values changed."""
     return kind(**{**vars(DEFAULTS[kind]), **changes})
 

@@ -378,7 +378,7 @@ def test_a_tape_from_a_pipe(env: dict[str, str], tmp_path: Path) -> None:
 # --- profiles
 
 
-@pytest.mark.parametrize("name", ["dgx-spark", "gb200", "hopper"])
+@pytest.mark.parametrize("name", ["dgx-spark", "gb200", "hopper", "openfold3-spark"])
 def test_a_profile_by_name(env: dict[str, str], name: str) -> None:
     assert document(run(env, "check", "--profile", name, "--format", "json"))["profile"] == name
 

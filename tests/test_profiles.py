@@ -68,7 +68,7 @@ def test_a_built_in_profile_is_whole(name: str) -> None:
 
 
 def test_the_built_in_profiles() -> None:
-    assert set(profiles.builtin()) >= {"dgx-spark", "gb200", "hopper"}
+    assert set(profiles.builtin()) >= {"dgx-spark", "gb200", "hopper", "openfold3-spark"}
     assert profiles.DEFAULT in profiles.builtin()
 
 
@@ -252,7 +252,7 @@ def test_a_schema_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_no_such_profile() -> None:
-    assert refusal("dgx-sprak").startswith("no profile 'dgx-sprak'; built in are dgx-spark, gb200, hopper")
+    assert refusal("dgx-sprak").startswith("no profile 'dgx-sprak'; built in are dgx-spark, gb200, hopper, openfold3-spark")
 
 
 def test_no_such_file(tmp_path: Path) -> None:

@@ -3,16 +3,20 @@
 A `World` answers the questions that `LocalHost` answers. What it does not describe is absent.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from sparkdoctor import doctor, profiles
+from sparkdoctor.archive import found_in
+from sparkdoctor.bcif import rows
 from sparkdoctor.host import Host, Question, missing
 from sparkdoctor.machine import Machine
 from sparkdoctor.process import Worked
@@ -168,6 +172,21 @@ class World:
 
     def _digest(self, path: str) -> str:
         return hashlib.sha256(self._content(path)).hexdigest()
+
+    def _archived(self, path: str, member: str, texts: list[str]) -> list[str]:
+        with self._as_file(path) as descriptor:
+            return found_in(descriptor, member, texts)
+
+    def _rows(self, path: str, category: str) -> int:
+        with self._as_file(path) as descriptor:
+            return rows(descriptor, category)
+
+    @contextlib.contextmanager
+    def _as_file(self, path: str) -> Iterator[int]:
+        with tempfile.TemporaryFile() as file:
+            file.write(self._content(path))
+            file.flush()
+            yield file.fileno()
 
     def _entries(self, path: str) -> list[str]:
         real, kind = self._find(path, reading=True)

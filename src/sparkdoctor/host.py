@@ -73,6 +73,8 @@ class LocalHost:
             "records": reading.records,
             "head": reading.head,
             "digest": reading.digest,
+            "archived": reading.archived,
+            "rows": reading.rows,
             "gpu_code": reading.gpu_code,
             "holders": reading.holders,
             "members": reading.members,

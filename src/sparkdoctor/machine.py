@@ -285,6 +285,15 @@ class Machine:
         """The SHA-256 of a file, in hexadecimal."""
         return cast("str | Missing", _or_missing(self._ask("digest", path), str))
 
+    def archived(self, path: str, member: str, texts: tuple[str, ...]) -> tuple[str, ...] | Missing:
+        """Which of these texts stand in a member of a ZIP archive; `Broken` where that is truncated, or no archive."""
+        found = _or_missing(self._ask("archived", path, member, list(texts)), list)
+        return found if isinstance(found, Missing) else tuple(map(str, found))
+
+    def rows(self, path: str, category: str) -> int | Missing:
+        """How many rows a category of a BinaryCIF file has; `Broken` where that is truncated, or no such file."""
+        return cast("int | Missing", _or_missing(self._ask("rows", path, category), int))
+
     def gpu_code(self, path: str) -> tuple[str, ...] | Missing:
         """The GPU code in an ELF file, `sm_121` or `compute_121`; `Broken` where there is some that cannot be read."""
         found = _or_missing(self._ask("gpu_code", path), list)

@@ -230,6 +230,22 @@ def digest(path: str) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
+def archived(path: str, member: str, texts: list[str]) -> list[str]:
+    """Which of these texts stand in a member of a ZIP archive."""
+    from sparkdoctor.archive import found_in  # noqa: PLC0415 (only where there are weights)
+
+    with opened(path) as descriptor:
+        return found_in(descriptor, member, texts)
+
+
+def rows(path: str, category: str) -> int:
+    """How many rows a category of a BinaryCIF file has."""
+    from sparkdoctor import bcif  # noqa: PLC0415 (only where there is an OpenFold3)
+
+    with opened(path) as descriptor:
+        return bcif.rows(descriptor, category)
+
+
 def limits() -> dict[str, list[int | None]]:
     """Resource limits of this process as [soft, hard]; None is unlimited. Bytes, and a count for nofile."""
     names = {"stack": resource.RLIMIT_STACK, "memlock": resource.RLIMIT_MEMLOCK, "nofile": resource.RLIMIT_NOFILE}

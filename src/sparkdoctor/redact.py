@@ -17,7 +17,7 @@ _SYSTEM_NAMES = frozenset(
         " uid gid mtime pid now processes hidden gpu_code lineage holders members mirror abiflags ninja build cache passwd group"
         " sysname release machine cwd page_size cpus usable_cpus uid path patient_python input output scratch"
         " interpreter version implementation prefix include modules distributions managed origin namespace error text file load"
-        " max memory docker container some full low high aarch64 x86_64 linux kernel gcc clang nvcc ptxas gnu"
+        " archived rows max memory docker container some full low high aarch64 x86_64 linux kernel gcc clang nvcc ptxas gnu"
     ).split(),
 )
 """Words of paths and messages everywhere: as the name of a user or host they tell nothing, and replacing them breaks much."""

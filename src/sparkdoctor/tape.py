@@ -241,6 +241,8 @@ _SHAPES: dict[str, Any] = {
     "records": _is_texts,
     "head": _is_hex,
     "digest": _is_hex,
+    "archived": _is_texts,
+    "rows": _is_count,
     "gpu_code": _is_texts,
     "holders": _has({"now": _is_count, "processes": _is_holders, "hidden": _is_count}),
     "members": _is_count,

@@ -4,6 +4,7 @@ from sparkdoctor.facts.archlist import ArchList
 from sparkdoctor.facts.build import BuildSettings
 from sparkdoctor.facts.build_files import BuildFiles
 from sparkdoctor.facts.cache_access import CacheAccess
+from sparkdoctor.facts.ccd import Ccd
 from sparkdoctor.facts.cgroup import Cgroup
 from sparkdoctor.facts.compilers import Compilers
 from sparkdoctor.facts.container import Container
@@ -25,15 +26,19 @@ from sparkdoctor.facts.memory import Memory, Pressure, gib
 from sparkdoctor.facts.ninja import Ninja
 from sparkdoctor.facts.nvcc import CudaHome, Nvcc
 from sparkdoctor.facts.nvml import Nvml
+from sparkdoctor.facts.openfold3 import Openfold3
+from sparkdoctor.facts.openfold3_kernels import Openfold3Kernels
 from sparkdoctor.facts.packages import Packages
 from sparkdoctor.facts.page_cache import PageCache
 from sparkdoctor.facts.python import Python
 from sparkdoctor.facts.rebuilds import Rebuilds
+from sparkdoctor.facts.runner_yaml import RunnerYaml
 from sparkdoctor.facts.shm_mount import ShmMount
 from sparkdoctor.facts.system import System
 from sparkdoctor.facts.torch import Torch
 from sparkdoctor.facts.triton import Triton
 from sparkdoctor.facts.triton_cache import TritonCache
+from sparkdoctor.facts.weights import Weights
 from sparkdoctor.facts.work import Compute, ExtensionBuild, NvccCompile, TritonCompile, TritonLaunch
 
 __all__ = [
@@ -41,6 +46,7 @@ __all__ = [
     "BuildFiles",
     "BuildSettings",
     "CacheAccess",
+    "Ccd",
     "Cgroup",
     "Compilers",
     "Compute",
@@ -67,11 +73,14 @@ __all__ = [
     "Nvcc",
     "NvccCompile",
     "Nvml",
+    "Openfold3",
+    "Openfold3Kernels",
     "Packages",
     "PageCache",
     "Pressure",
     "Python",
     "Rebuilds",
+    "RunnerYaml",
     "SharedMemory",
     "ShmMount",
     "System",
@@ -80,6 +89,7 @@ __all__ = [
     "TritonCache",
     "TritonCompile",
     "TritonLaunch",
+    "Weights",
     "gib",
     "target",
 ]

@@ -1,0 +1,91 @@
+"""OpenFold3's weights."""
+
+from posixpath import dirname
+from shlex import quote
+
+from sparkdoctor.facts import Openfold3, Python, Weights
+from sparkdoctor.facts.openfold3 import KNOWN
+from sparkdoctor.facts.weights import CHECKPOINT, LEAST
+from sparkdoctor.plugin import Verdict, check, fail, ok, warn
+
+
+@check
+def weights_missing(weights: Weights, openfold3: Openfold3, python: Python) -> Verdict:
+    """The weights that this OpenFold3 takes are there, and are its own.
+
+    Without them a prediction ends before it begins (`cowardly refusing to perform inference`; before 0.5.0 it asks on the
+    terminal whether to download 2 GB). Which file is wanted changes with the version, and a checkpoint of another generation
+    stops with `Checkpoint state_dict keys do not match`. `ckpt_root` in $OPENFOLD_CACHE says where they are; it is written
+    even by a run that fails, and stays when what it leads to goes. A download that broke off is taken for the weights by
+    `setup_openfold`.
+
+    Sources:
+    - entry_points/validator.py and parameters.py of OpenFold3 0.3.0 to 0.5.0, and predictions with each of these weights
+    - aqlaboratory/openfold-3 #141, #378
+    """
+    wanted = f"{weights.name} for OpenFold3 {openfold3.version}"
+    evidence = (*weights.looked, *_strangers(weights))
+    remedy, command = _fetch(weights, openfold3, python)
+    if weights.path is None:
+        if weights.dangling:
+            summary = f"{weights.name} is not found: {weights.dangling}"
+            remedy = f"Write the directory of the weights into {weights.root}, or remove it and get them again."
+        else:
+            summary = f"there is no {wanted} in {weights.directory}"
+        return fail(summary, expected=weights.name, observed="none", evidence=evidence, remedy=remedy, command=command)
+    if weights.trouble:
+        what = f"weights of {weights.generation}" if weights.generation else weights.kind
+        return fail(
+            f"{weights.path} is of no use: {weights.trouble}",
+            expected=wanted,
+            observed=what,
+            evidence=evidence,
+            remedy=remedy,
+            command=command,
+        )
+    if weights.dangling:
+        return warn(
+            weights.dangling,
+            expected="an absolute path",
+            observed=weights.directory,
+            evidence=evidence,
+            remedy="Write the whole path into it.",
+            command=f"printf %s {quote(weights.directory)} > {quote(weights.root)}",
+        )
+    if weights.kind == CHECKPOINT and weights.size < LEAST:
+        return warn(
+            f"{weights.path} is too small for the published model: {weights.size / 1e9:.2f} GB",
+            expected=f">={LEAST / 1e9:.1f} GB",
+            observed=f"{weights.size / 1e9:.2f} GB",
+            evidence=evidence,
+            remedy="Get the published weights, unless this is a smaller model of your own.",
+            command=command,
+        )
+    generation = f", generation {weights.generation}" if weights.generation else ""
+    return ok(f"{weights.path} ({weights.size / 1e9:.2f} GB{generation})", observed=weights.name)
+
+
+def _strangers(weights: Weights) -> tuple[str, ...]:
+    return tuple(f"{weights.directory}/{name}: by its name, weights of OpenFold3 {KNOWN[name]}" for name in weights.others)
+
+
+def _fetch(weights: Weights, openfold3: Openfold3, python: Python) -> tuple[str, str | None]:
+    """How to come by the weights. setup_openfold leaves a file alone that is there, and knows one cache: ~/.openfold3."""
+    programs = dirname(python.path)
+    source = f"{openfold3.registry.source}/{weights.name}"
+    if not weights.writable:
+        text = f"Say where else they shall lie: {weights.directory} cannot be written by this user, nor by setup_openfold."
+        return text, f"export OPENFOLD_CACHE=~/.openfold3 && {quote(programs + '/setup_openfold')}"
+    if weights.path is None and not weights.dangling and openfold3.release < (0, 4):
+        return f"Download them (from {source}; setup_openfold of 0.3 works in conda environments alone).", _copy(
+            weights, source, programs
+        )
+    if weights.path is None and not weights.dangling and weights.directory.endswith("/.openfold3"):
+        batch = " --non-interactive" if not openfold3.release or openfold3.release >= (0, 4, 2) else ""
+        return f"Let setup_openfold download them (2 GB, from {source}).", f"{quote(programs + '/setup_openfold')}{batch}"
+    return f"Download them (2 GB, from {source}).", _copy(weights, source, programs)
+
+
+def _copy(weights: Weights, source: str, programs: str) -> str:
+    """With the AWS client, which OpenFold3 requires; the bucket is public."""
+    return f"{quote(programs + '/aws')} s3 cp --no-sign-request {quote(source)} {quote(f'{weights.directory}/{weights.name}')}"
