@@ -21,6 +21,15 @@ WORKERS = {
     "toolkit": "nvcc",
     "deepspeed_builder": "DeepSpeed",
     "warm": "DeepSpeed",
+    "kernels": "PyTorch",
+    "kernels.deepspeed": "DeepSpeed's evoformer_attn",
+    "kernels.triton": "OpenFold3's Triton kernel",
+    "kernels.cuequivariance": "cuEquivariance",
+    "kernels.sdpa_flash": "PyTorch's flash attention",
+    "kernels.sdpa_efficient": "PyTorch's memory-efficient attention",
+    "kernels.sdpa_cudnn": "PyTorch's attention by cuDNN",
+    "kernels.sdpa_math": "PyTorch's attention",
+    "kernels.plain": "OpenFold3's plain attention",
 }
 """What the scripts of deep work and their branches are called to a user."""
 
