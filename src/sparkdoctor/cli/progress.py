@@ -21,6 +21,7 @@ WORKERS = {
     "toolkit": "nvcc",
     "deepspeed_builder": "DeepSpeed",
     "warm": "DeepSpeed",
+    "warm_triton": "OpenFold3",
     "kernels": "PyTorch",
     "kernels.deepspeed": "DeepSpeed's evoformer_attn",
     "kernels.triton": "OpenFold3's Triton kernel",

@@ -116,23 +116,23 @@ def deepspeed(library):
 def triton():
     """OpenFold3's own, from its file alone: the rest of it, which takes ten seconds to import, is not of interest."""
     import importlib.util
-    from importlib import metadata
 
     found = importlib.util.find_spec("openfold3")
     if found is None or not found.origin:
         raise Absent("OpenFold3 is not installed")
     place = os.path.join(os.path.dirname(found.origin), "core", "kernels", "triton", "evoformer.py")
     if not os.path.exists(place):
-        raise Absent("OpenFold3 %s has no Triton kernels: it has them from 0.4.5 on" % metadata.version("openfold3"))
+        raise Absent("this OpenFold3 has no Triton kernels: they came with 0.4.5")
     if importlib.util.find_spec("triton") is None:
         raise Absent("Triton is not installed")
     spec = importlib.util.spec_from_file_location("openfold3_triton_evoformer", place)
     kernels = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = kernels
     spec.loader.exec_module(kernels)
-    dynamic = os.environ.get("OF3_TRITON_DYNAMIC_SHAPES") == "1"
-    learnt(variant="TritonEvoformerDynamic" if dynamic else "TritonEvoformer")
-    return kernels.TritonEvoformerDynamic if dynamic else kernels.TritonEvoformer
+    asked = os.environ.get("OF3_TRITON_DYNAMIC_SHAPES") == "1"
+    name = "TritonEvoformerDynamic" if asked and hasattr(kernels, "TritonEvoformerDynamic") else "TritonEvoformer"
+    learnt(variant=name)
+    return getattr(kernels, name)
 
 
 def cuequivariance():
