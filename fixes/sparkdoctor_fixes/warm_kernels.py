@@ -48,6 +48,8 @@ TOLD = {
     State.OUTDATED: "rebuild-extension",
     State.FOREIGN: "quarantine-foreign-extension",
 }
+CACHED = 64 << 20
+"""Bytes that Triton's kernels take (6 MiB on an H100), and as much again many times over."""
 PREDICTION = 4 << 30
 """Bytes of memory that a prediction of ubiquitin takes with a model of one block each; 3.2 GiB were measured on the CPU."""
 
@@ -174,12 +176,8 @@ def _by_a_prediction(  # noqa: PLR0913, PLR0917 (a prediction rests on all of th
         return NotNeeded(f"Triton has compiled OpenFold3's kernels in {place.path}")
     if isinstance(gpu, Missing):
         return Refused(f"{gpu.reason}; Triton compiles for the GPU that it sees")
-    if refusal := _refused_compiling(python, triton, gpu, compilers):
+    if refusal := _refused_compiling(python, triton, gpu, compilers) or _refused_room(kernels):
         return refusal
-    if place.obstacle:
-        return Refused(f"{place.obstacle}; let TRITON_CACHE_DIR lead to a directory that can be")
-    if kernels.temporary is not None and kernels.temporary < SCRATCH:
-        return Refused(f"only {gib(kernels.temporary)} are free for temporary files; a prediction takes {gib(SCRATCH)}")
     if isinstance(memory, Missing):
         return Refused(f"how much memory is free is not known: {memory.reason}")
     free, reserve = _free(memory, cgroup)
@@ -223,6 +221,16 @@ def _refused_compiling(python: Python, triton: Triton, gpu: Gpu, compilers: Comp
         assembler = triton.assemblers.get(capability.number)
         if assembler is not None and (words := unfit(triton.version, assembler, capability.number)):
             return Refused(words, "sparkdoctor check triton-ptxas-too-old")
+    return None
+
+
+def _refused_room(kernels: TritonKernels) -> Refused | None:
+    """Where what is compiled cannot be put, or a prediction cannot write."""
+    if kernels.place.obstacle:
+        return Refused(f"{kernels.place.obstacle}; let TRITON_CACHE_DIR lead to a directory that can be")
+    for room, needed, what in ((kernels.room, CACHED, kernels.place.path), (kernels.temporary, SCRATCH, "temporary files")):
+        if room is not None and room < needed:
+            return Refused(f"only {gib(room)} are free for {what}; a prediction takes {gib(needed)}")
     return None
 
 

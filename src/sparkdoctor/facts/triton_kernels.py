@@ -27,7 +27,8 @@ class TritonKernels(Fact):
     """Those that Triton has compiled, by the names of their functions: for this machine's GPUs, and (`others`) for other ones.
 
     `place` is Triton's cache; `dynamic` says that one attention kernel is to serve all lengths ($OF3_TRITON_DYNAMIC_SHAPES).
-    `unseen` is the number of entries that were not looked into, `temporary` the bytes free for temporary files.
+    `unseen` is the number of entries that were not looked into; `room` and `temporary` are bytes free for it and for temporary
+    files, None where that cannot be measured.
     """
 
     place: Place
@@ -35,6 +36,7 @@ class TritonKernels(Fact):
     others: tuple[str, ...] = ()
     dynamic: bool = False
     unseen: int = 0
+    room: int | None = None
     temporary: int | None = None
 
     @classmethod
@@ -55,14 +57,16 @@ class TritonKernels(Fact):
             number = None if isinstance(text, Missing) else architecture(text)
             if number is not None:
                 found[not wanted or number in wanted].append(name)
-        space = machine.space(machine.env("TMPDIR") or "/tmp")
+        nearest = place.path if place.status else next((path for path, _ in place.above), "/")
+        room, temporary = (machine.space(path) for path in (nearest, machine.env("TMPDIR") or "/tmp"))
         return cls(
             place,
             tuple(sorted(found[True])),
             tuple(sorted(found[False])),
             machine.env("OF3_TRITON_DYNAMIC_SHAPES") == "1",
             max(0, len(inside) - LIMIT),
-            None if isinstance(space, Missing) else space.free,
+            None if isinstance(room, Missing) else room.free,
+            None if isinstance(temporary, Missing) else temporary.free,
         )
 
     @property

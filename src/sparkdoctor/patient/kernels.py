@@ -1,8 +1,9 @@
 """The attention kernels that OpenFold3 can use, at ubiquitin's size, each against float64 on the CPU.
 
-The arguments are a seed, and DeepSpeed's evoformer_attn: its file, `installed` where it was built with DeepSpeed, or nothing
-where it is not to be tried. Each kernel is a branch, one after the other: what one does to a GPU, or to its process, is not the
-next one's. None needs weights, and of OpenFold3 only the file of its Triton kernels is loaded.
+The arguments are a seed; DeepSpeed's evoformer_attn: its file, `installed` where it was built with DeepSpeed, or nothing where
+it is not to be tried; and the device, where that is not the GPU that there is, or else the CPU. Each kernel is a branch, one
+after the other: what one does to a GPU, or to its process, is not the next one's. None needs weights, and of OpenFold3 only
+the file of its Triton kernels is loaded.
 
 Inputs are those of the triangle attention in the pair stack: source: c_hidden_pair_att and no_heads_pair of `pairformer` and
 `msa_module` in OpenFold3 0.5.0's model_config.py; the calls are those of core/model/primitives/attention.py.
@@ -25,7 +26,7 @@ CALLS, PATIENCE = 20, 0.5
 """How many calls the median is of, and the seconds that they may take."""
 
 
-def work(seed, evoformer=""):
+def work(seed, evoformer="", device=None):
     with attempt("import torch"):
         import torch
 
@@ -41,7 +42,7 @@ def work(seed, evoformer=""):
         "plain": lambda: plain,
     }
     for name, kernel in kernels.items():
-        branch(name, lambda name=name, kernel=kernel: examine(torch, name, kernel, int(seed)), seconds=SECONDS)
+        branch(name, lambda name=name, kernel=kernel: examine(torch, name, kernel, int(seed), device), seconds=SECONDS)
 
 
 class Absent(Exception):
@@ -52,7 +53,7 @@ class Declined(Exception):
     """A kernel does not take such inputs, for this reason."""
 
 
-def examine(torch, name, find, seed):
+def examine(torch, name, find, seed, device):
     """Find a kernel, then call it in each kind of numbers."""
     with attempt("find the kernel"):
         try:
@@ -61,9 +62,9 @@ def examine(torch, name, find, seed):
             learnt(absent=str(absent))
             return
     with attempt("reach the device"):
-        on_gpu = bool(torch.cuda.is_available())
+        on_gpu = device is None and bool(torch.cuda.is_available())
         learnt(device=torch.cuda.get_device_name(0) if on_gpu else "the CPU")
-        if not on_gpu and name in ("deepspeed", "triton", "cuequivariance"):
+        if device is None and not on_gpu and name in ("deepspeed", "triton", "cuequivariance"):
             learnt(absent="PyTorch reaches no GPU")
             return
     device = "cuda" if on_gpu else "cpu"

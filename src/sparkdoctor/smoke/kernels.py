@@ -95,7 +95,7 @@ class Kernel(NamedTuple):
 
     def wrong(self, found: Pass) -> tuple[str, ...]:
         """The names of what differs from float64 by more than rounding, or is not there."""
-        return tuple(name for name, error in found.errors.items() if error is None or not error <= self.tolerance)
+        return tuple(name for name, error in found.errors.items() if error is None or not 0 <= error <= self.tolerance)
 
     def shown(self, name: str, found: Pass) -> str:
         """`forward 1.9e-03, 0.21 ms, first call 2.3 s`."""
