@@ -44,6 +44,7 @@ from sparkdoctor.facts import (
     Triton,
     TritonCache,
     TritonCompile,
+    TritonKernels,
     TritonLaunch,
     Weights,
 )
@@ -194,6 +195,7 @@ HEALTHY: tuple[Fact, ...] = (
     Extensions(place(ROOT), None, ROOT, (EVOFORMER,), uid=1000),
     CacheAccess(place(ROOT), ()),
     TritonCache(None, place("/home/user/.triton/cache"), 12),
+    TritonKernels(place("/home/user/.triton/cache"), ("_attn_fwd", "layernorm_kernel", "linear_kernel"), temporary=90 * GIB),
     Deepspeed(
         "0.19.8", "/venv/deepspeed", {NUMBER: Reading("121", bf16=True)}, accepted={12: ("12.8", "12.9")}, comparing=("builder",)
     ),

@@ -18,7 +18,7 @@ from crashing import AROUND, contents, killed_everywhere, mounted, survives, tre
 from sparkdoctor.journal import Busy, Journal, Unsafe
 from sparkdoctor.journal import place as place_of_journal
 from sparkdoctor.perform import Refusal, perform
-from sparkdoctor.plan import MakeDirectory, Move, RemoveFile, Run, SetMode, Step, WriteFile
+from sparkdoctor.plan import MakeDirectory, Move, RemoveFile, Run, SetMode, Step, Work, WriteFile
 from sparkdoctor.treatment import undo
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, and files of other users, are root's to make")
@@ -299,6 +299,58 @@ except OSError as error:
 
 
 # --- the journal
+
+
+def filling(root: Path, script: str = "mkdir NEW") -> Work:
+    """A script that does something in the directory, which holds something already."""
+    python = root.parent / "python"
+    python.write_text(
+        f'#!/bin/sh\ncd "$3"\n{script}\necho \'{{"step": "x", "at": 0}}\n{{"learnt": {{"told": "so"}}}}\n'
+        '{"done": true, "at": 1}\' > /proc/self/fd/$SPARKDOCTOR_SAY\n'
+    )
+    python.chmod(0o755)
+    return Work(str(python), "warm_triton", (str(root),), "Fill it.", fills=str(root))
+
+
+def test_what_came_into_a_directory_that_was_there_is_taken_away_again(place: Path, state: Path) -> None:
+    before = tree(place)
+    work = filling(place, "mkdir -p NEW/deep; echo x > NEW/deep/file; ln -s / LINK; echo y > '.new\nline'")
+    treatment = treat(state, [work])
+    assert tree(place) != before
+    (place / "later").write_text("somebody else's")  # not while it was filled
+    assert treatment.records()[0].done is not None
+    assert undo_all(state) == []
+    (place / "later").unlink()
+    assert tree(place) == before
+
+
+def test_a_directory_that_is_another_one_now_is_left_alone(place: Path, state: Path) -> None:
+    work = filling(place)
+    treat(state, [work])
+    place.rename(place.with_name("moved"))
+    shutil.copytree(place.with_name("moved"), place)
+    before = tree(place)
+    assert undo_all(state) == [f"mend-it: {place} is not the directory that was filled"]
+    assert tree(place) == before
+    shutil.rmtree(place)
+    assert undo_all(state) == []  # it is gone with all that came
+
+
+def test_a_script_tells_what_came_of_it(place: Path, state: Path) -> None:
+    work = filling(place)
+    journal = Journal(str(state))
+    with journal.locked():
+        treatment = journal.begin()
+        assert perform(treatment, 0, "mend-it", work, AROUND) == "so"
+        assert perform(treatment, 1, "mend-it", MakeDirectory(f"{place}/x"), AROUND) == ""
+        treatment.end()
+
+
+def test_a_link_is_not_filled(place: Path, state: Path) -> None:
+    (place / "link").symlink_to(place)
+    work = filling(place)
+    with pytest.raises(Refusal, match="is a symbolic link"):
+        treat(state, [work._replace(fills=f"{place}/link")])
 
 
 def test_two_doctors_at_once(place: Path, state: Path) -> None:

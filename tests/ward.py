@@ -38,6 +38,8 @@ from sparkdoctor.facts import (
     SharedMemory,
     ShmMount,
     Torch,
+    TritonCache,
+    TritonKernels,
 )
 from sparkdoctor.facts.page_cache import DROP
 from sparkdoctor.facts.python import Distribution
@@ -78,6 +80,19 @@ sed 's/op[.]/evoformer_attn./; s/=op /=evoformer_attn /' {recipe} > "$3/build.ni
 cp {library} "$3/evoformer_attn.so"; : > "$3/op.o"; : > "$3/.ninja_log"; : > "$3/.ninja_deps"
 dies end
 say '{{"done": true, "at": 0.1}}'
+"""
+PREDICTION = """\
+say() { echo "$1" > /proc/self/fd/$SPARKDOCTOR_SAY; }
+say '{"step": "predict ubiquitin", "at": 0.0}'
+dies begin
+mkdir "$3/HASH"; : > "$3/HASH/tmp"
+if [ -e "$0.dies-middle" ]; then setsid sh -c 'while :; do mkdir -p "$1/LATE"; : > "$1/LATE/x"; sleep 0.01; done' late "$3" > /dev/null 2>&1 & fi
+dies middle
+rm "$3/HASH/tmp"
+echo '{"target": {"backend": "cuda", "arch": 121, "warp_size": 32}}' > "$3/HASH/_attn_fwd.json"
+dies end
+say '{"learnt": {"told": "the first prediction compiled 1 kernel"}}'
+say '{"done": true, "at": 0.1}'
 """
 APT = """\
 bin={bin}
@@ -318,6 +333,22 @@ def cold_without_a_cache(ward: Ward) -> None:
     ward.environment["TORCH_EXTENSIONS_DIR"] += "/py312_cu130"
 
 
+def never_predicted(ward: Ward) -> None:
+    ward.lives(TritonCache, TritonKernels)
+    python = ward.standin("python", PREDICTION)
+    ward.knows(but(Python, path=str(python), distributions={"openfold3": Distribution("0.5.0", "/x")}))
+    ward.deaths = ("python.dies-begin", "python.dies-middle", "python.dies-end")
+
+
+def predicted_with_other_kernels(ward: Ward) -> None:
+    """Triton's cache holds what another program has compiled, and OpenFold3's kernels for another GPU."""
+    never_predicted(ward)
+    for name, number in (("SOFTMAX/softmax_kernel", 121), ("OTHER/_attn_fwd", 90)):
+        path = ward.home / ".triton" / "cache" / f"{name}.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(f'{{"target": {{"backend": "cuda", "arch": {number}, "warp_size": 32}}}}')
+
+
 def without_tools(ward: Ward) -> None:
     ward.lives(Compilers, Ninja, Packages)
     (ward.bin / "ninja").unlink()
@@ -401,6 +432,8 @@ SCENARIOS: dict[str, Callable[[Ward], None]] = {
     "set-environment, merged": variables_merged,
     "warm-kernels": cold,
     "warm-kernels, no cache yet": cold_without_a_cache,
+    "warm-kernels, of Triton": predicted_with_other_kernels,
+    "warm-kernels, of Triton, no cache yet": never_predicted,
     "install-build-tools": without_tools,
     "install-build-tools, by pip": without_ninja,
     "grow-shm": small_shm,

@@ -17,7 +17,8 @@ from sparkdoctor.facts import (
     Ninja,
     Nvcc,
     Python,
-    TritonCache,
+    Triton,
+    TritonKernels,
     gib,
 )
 from sparkdoctor.facts.build import COMPILER_BYTES
@@ -28,6 +29,10 @@ from sparkdoctor.facts.evoformer import OBEYS, changed, other_codes
 from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.extensions import State
 from sparkdoctor.facts.nvcc import APPEND, REFUSAL
+from sparkdoctor.facts.places import Place
+from sparkdoctor.facts.python import Distribution
+from sparkdoctor.facts.triton import unfit
+from sparkdoctor.facts.triton_kernels import triton_in_use
 from sparkdoctor.plugin import Answer, MakeDirectory, Missing, Move, NotNeeded, Plan, Refused, Step, Work, fix
 from sparkdoctor.profiles import Profile
 
@@ -43,8 +48,10 @@ TOLD = {
     State.OUTDATED: "rebuild-extension",
     State.FOREIGN: "quarantine-foreign-extension",
 }
-TRITON = (0, 4, 5)
-"""The first OpenFold3 with Triton kernels by default."""
+CACHED = 64 << 20
+"""Bytes that Triton's kernels take (6 MiB on an H100), and as much again many times over."""
+PREDICTION = 4 << 30
+"""Bytes of memory that a prediction of ubiquitin takes with a model of one block each; 3.2 GiB were measured on the CPU."""
 
 
 @fix(
@@ -66,7 +73,8 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
     deepspeed: Deepspeed | Missing,
     arches: ArchList | Missing,
     place: EvoformerPlace,
-    triton: TritonCache | Missing,
+    triton: Triton | Missing,
+    kernels: TritonKernels | Missing,
     gpu: Gpu | Missing,
     nvcc: Nvcc | Missing,
     compilers: Compilers,
@@ -84,8 +92,12 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
     will look for it, with as many compilers at once as fit into memory. Forward and backward pass are compared with float64 at
     the size of ubiquitin, and in a new process ninja must find nothing to do. A build for other flags is moved aside.
 
-    It takes minutes, and the GPU that DeepSpeed will use, from which DeepSpeed reads the architecture. Triton's kernels are not
-    built ahead: a prediction compiles them.
+    It takes minutes, and the GPU that DeepSpeed will use, from which DeepSpeed reads the architecture.
+
+    From OpenFold3 0.4.5 on, whose kernels are Triton's, it is a prediction that compiles them: OpenFold3 itself predicts
+    ubiquitin twice, each time in a new process, with random weights of a model of one block each, whose kernels are those of
+    the whole model. The first one fills Triton's cache, the second must find all of it there. Triton compiles OpenFold3's
+    attention anew for each number of tokens, unless OF3_TRITON_DYNAMIC_SHAPES=1; the other kernels serve all lengths.
 
     For the build alone NVCC_APPEND_FLAGS=--split-compile=0 lets nvcc optimise the functions of one file side by side. GCC's
     garbage collector is kept still, which saves a sixth of GCC's time for the same object. A third compiler at once would only
@@ -96,8 +108,10 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
     - measured on an H100 and with nvcc 13.0.88, docs/sources.md
     - jit_load in op_builder/builder.py of DeepSpeed 0.15.4 to 0.19.8; torch/utils/cpp_extension.py
     """
+    if openfold3 := triton_in_use(python):
+        return _by_a_prediction(python, openfold3, triton, kernels, gpu, compilers, memory, cgroup)
     if isinstance(deepspeed, Missing) or evoformer_unused(python):
-        return _without_deepspeed(python, deepspeed, triton)
+        return NotNeeded(evoformer_unused(python) or (deepspeed.reason if isinstance(deepspeed, Missing) else ""))
     if EVOFORMER in deepspeed.prebuilt:
         return NotNeeded(f"{EVOFORMER} was built when DeepSpeed {deepspeed.version} was installed")
     if (answer := _as_it_lies(extensions, place, deepspeed, arches, gpu, profile)) is not None:
@@ -113,7 +127,7 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
     budget = _budget(deepspeed, gpu, settings, memory, cgroup)
     if isinstance(budget, Refused):
         return budget
-    parents = _missing(extensions)
+    parents = _missing(extensions.root)
     environment = [("MAX_JOBS", str(budget.jobs))]
     if place.flags != place.append:
         environment.append((APPEND, place.flags))
@@ -142,14 +156,82 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
     )
 
 
-def _without_deepspeed(python: Python, deepspeed: Deepspeed | Missing, triton: TritonCache | Missing) -> Answer:
-    openfold3 = python.distribution("openfold3")
-    if openfold3 and openfold3.release >= TRITON and not isinstance(triton, Missing) and not triton.kernels:
+def _by_a_prediction(  # noqa: PLR0913, PLR0917 (a prediction rests on all of these)
+    python: Python,
+    openfold3: Distribution,
+    triton: Triton | Missing,
+    kernels: TritonKernels | Missing,
+    gpu: Gpu | Missing,
+    compilers: Compilers,
+    memory: Memory | Missing,
+    cgroup: Cgroup | Missing,
+) -> Answer:
+    """Have OpenFold3 make a small prediction, for which Triton compiles what it compiles for every one."""
+    if isinstance(triton, Missing):
+        return Refused(triton.reason)
+    if isinstance(kernels, Missing):
+        return Refused(kernels.reason)
+    place = kernels.place
+    if kernels.warm:
+        return NotNeeded(f"Triton has compiled OpenFold3's kernels in {place.path}")
+    if isinstance(gpu, Missing):
+        return Refused(f"{gpu.reason}; Triton compiles for the GPU that it sees")
+    if refusal := _refused_compiling(python, triton, gpu, compilers) or _refused_room(kernels):
+        return refusal
+    if isinstance(memory, Missing):
+        return Refused(f"how much memory is free is not known: {memory.reason}")
+    free, reserve = _free(memory, cgroup)
+    if free - reserve < PREDICTION:
         return Refused(
-            f"OpenFold3 {openfold3.version} uses Triton's kernels, which a prediction compiles: make one small prediction before "
-            "the one that counts"
+            f"{gib(free)} of memory are free; a small prediction takes {gib(PREDICTION)}, and {gib(reserve)} are to stay free",
+            "ps aux --sort=-rss | head",
         )
-    return NotNeeded(evoformer_unused(python) or (deepspeed.reason if isinstance(deepspeed, Missing) else ""))
+    length = (
+        "one attention kernel serves all lengths, as OF3_TRITON_DYNAMIC_SHAPES=1 asks"
+        if kernels.dynamic
+        else "Triton compiles the attention kernel anew for each other number of tokens, unless OF3_TRITON_DYNAMIC_SHAPES=1"
+    )
+    return Plan(
+        f"OpenFold3's Triton kernels are compiled for {', '.join(map(str, gpu.capabilities))} in {place.path}",
+        (
+            *(MakeDirectory(path) for path in _missing(place)),
+            Work(
+                python.path,
+                "warm_triton",
+                (place.path,),
+                f"have OpenFold3 {openfold3.version} predict ubiquitin with random weights, and again to see that all is there",
+                reserve=reserve,
+                fills=place.path,
+            ),
+        ),
+        notes=(
+            f"takes a minute or two and about {gib(PREDICTION)} of memory, ended where less than {gib(reserve)} stay free",
+            f"compiled for ubiquitin's 76 tokens: {length}",
+        ),
+    )
+
+
+def _refused_compiling(python: Python, triton: Triton, gpu: Gpu, compilers: Compilers) -> Refused | None:
+    """Where Triton cannot compile: its launchers are C, for Python; its kernels go through ptxas."""
+    if isinstance(compilers.c, Missing):
+        return _first("install-build-tools", compilers.c.reason)
+    if not python.headers:
+        return _first("install-build-tools", f"{python.include}/Python.h does not exist")
+    for capability in gpu.capabilities:
+        assembler = triton.assemblers.get(capability.number)
+        if assembler is not None and (words := unfit(triton.version, assembler, capability.number)):
+            return Refused(words, "sparkdoctor check triton-ptxas-too-old")
+    return None
+
+
+def _refused_room(kernels: TritonKernels) -> Refused | None:
+    """Where what is compiled cannot be put, or a prediction cannot write."""
+    if kernels.place.obstacle:
+        return Refused(f"{kernels.place.obstacle}; let TRITON_CACHE_DIR lead to a directory that can be")
+    for room, needed, what in ((kernels.room, CACHED, kernels.place.path), (kernels.temporary, SCRATCH, "temporary files")):
+        if room is not None and room < needed:
+            return Refused(f"only {gib(room)} are free for {what}; a prediction takes {gib(needed)}")
+    return None
 
 
 def _as_it_lies(
@@ -270,9 +352,7 @@ def _budget(
     """What fits. Neither swap nor huge pages count: compilers in swap stand still, and take no huge pages."""
     if isinstance(memory, Missing):
         return Refused(f"how much memory is free is not known: {memory.reason}")
-    limited = None if isinstance(cgroup, Missing) else cgroup.free
-    free = memory.available if limited is None else min(memory.available, limited)
-    reserve = min(RESERVE, memory.total // 8)
+    free, reserve = _free(memory, cgroup)
     architectures = 1 if isinstance(gpu, Missing) else len(gpu.capabilities)
     each = COMPILER_BYTES * min(deepspeed.threads, architectures)
     fitting = (free - reserve) // each
@@ -285,9 +365,15 @@ def _budget(
     return _Budget(min(fitting, JOBS, asked or JOBS), free - reserve, reserve)
 
 
-def _missing(extensions: Extensions) -> tuple[str, ...]:
-    """The directories that have to be made first, down to the root of the cache."""
-    root = extensions.root
+def _free(memory: Memory, cgroup: Cgroup | Missing) -> tuple[int, int]:
+    """Bytes that are free here, and those of them that are to stay so."""
+    limited = None if isinstance(cgroup, Missing) else cgroup.free
+    free = memory.available if limited is None else min(memory.available, limited)
+    return free, min(RESERVE, memory.total // 8)
+
+
+def _missing(root: Place) -> tuple[str, ...]:
+    """The directories that have to be made first, down to the root of a cache."""
     if root.status:
         return ()
     there = next((path for path, _ in root.above if root.path.startswith(path.rstrip("/") + "/")), "/").rstrip("/")

@@ -42,8 +42,8 @@ class Surroundings(NamedTuple):
     tend: Callable[[int, int], None] | None = None
 
 
-def perform(treatment: Treatment, number: int, fix: str, step: Step, around: Surroundings) -> None:
-    """Do one step of a fix, the treatment's step `number`.
+def perform(treatment: Treatment, number: int, fix: str, step: Step, around: Surroundings) -> str:
+    """Do one step of a fix, the treatment's step `number`; what a script has to tell of it, else nothing.
 
     Raises:
         Refusal: things are not as they were when the plan was made; nothing was changed.
@@ -60,6 +60,7 @@ def perform(treatment: Treatment, number: int, fix: str, step: Step, around: Sur
             with _naming(step.path):
                 one.on_files(step)
     treatment.write(number, "done", one.more)
+    return one.told
 
 
 @contextlib.contextmanager
@@ -79,6 +80,7 @@ class _Performance:
     def __init__(self, treatment: Treatment, number: int, about: dict[str, Any]) -> None:
         self._treatment, self._number, self._about = treatment, number, about
         self.more: dict[str, Any] = {}
+        self.told = ""
 
     def _begin(self, **about: Any) -> None:
         self._treatment.write(self._number, "do", self._about | about)
@@ -195,7 +197,13 @@ class _Performance:
 
     def work(self, step: Work, around: Surroundings) -> None:
         token = process.mark()
-        self._begin(argv=[step.python, step.name, *step.args], undo=[], token=token)
+        about: dict[str, Any] = {"argv": [step.python, step.name, *step.args], "undo": [], "token": token}
+        if step.fills is not None:
+            with _itself(step.fills) as (_, now):
+                known = os.listdir(step.fills)
+                about |= {"fills": step.fills, "inode": now.st_ino}
+            self._treatment.save(self._number, b"\0".join(map(os.fsencode, known)))
+        self._begin(**about)
         tend = around.tend
         with hearing(step.name, around.watch) as hear:
             worked = process.work(
@@ -210,6 +218,9 @@ class _Performance:
         if trouble := course.trouble:
             raise OSError("; ".join((trouble.words, *course.evidence[:1])))
         self.more["learnt"] = {one.name: dict(one.learnt) for one in course.steps}
+        self.told = "; ".join(words for one in course.steps if isinstance(words := one.learnt.get("told"), str))
+        if step.fills is not None:
+            self.more["came"] = sorted(set(os.listdir(step.fills)) - set(known))
 
 
 def take_back(treatment: Treatment, record: Record, environment: Mapping[str, str]) -> None:
@@ -243,6 +254,8 @@ def _take_back(treatment: Treatment, record: Record, environment: Mapping[str, s
             _remove_directory(about, record.done)
         case "Run" | "Work":
             process.end_marked(about["token"])  # who was orphaned when we were killed may still write
+            if "fills" in about:
+                _remove_what_came(treatment, record)
             _run_back(about, environment)
         case other:
             raise Refusal(f"{other} is no step that this version knows")
@@ -298,6 +311,30 @@ def _remove_directory(about: dict[str, Any], done: dict[str, Any] | None) -> Non
             except OSError:
                 raise Refusal(f"{path} is not empty") from None
         os.fsync(parent)
+
+
+def _remove_what_came(treatment: Treatment, record: Record) -> None:
+    """Remove what has come into a directory while a script filled it; where we were killed, what is new there."""
+    about, path = record.about, record.about["fills"]
+    with _parent(path) as (parent, name):
+        now = _look(parent, name)
+        if now is None:
+            return
+        if not stat.S_ISDIR(now.st_mode) or now.st_ino != about["inode"]:
+            raise Refusal(f"{path} is not the directory that was filled")
+        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        there = set(os.listdir(descriptor))
+        known = set(map(os.fsdecode, treatment.saved(record.number).split(b"\0")))
+        for one in there - known if record.done is None else there.intersection(record.done["came"]):
+            found = _look(descriptor, one)
+            if found is not None and stat.S_ISDIR(found.st_mode):
+                shutil.rmtree(one, dir_fd=descriptor)  # follows no link
+            elif found is not None:
+                os.unlink(one, dir_fd=descriptor)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _run_back(about: dict[str, Any], environment: Mapping[str, str]) -> None:

@@ -63,10 +63,12 @@ class Run(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Run one of our scripts (`patient/NAME.py`) in another interpreter, to fill a directory that an earlier step has made.
+    """Run one of our scripts (`patient/NAME.py`) in another interpreter, to fill a directory.
 
-    It is shown while it goes on, and ended where less than `reserve` bytes of memory are left to the machine. The step fails
-    where a step of the script does. It leaves nothing else behind that would have to be taken back.
+    That is one that an earlier step has made to be filled, or `fills`: what comes into that meanwhile is taken away again where
+    the step is taken back, what lay there before stays. The script is shown while it goes on, and ended where less than
+    `reserve` bytes of memory are left to the machine. The step fails where a step of the script does. It leaves nothing else
+    behind that would have to be taken back.
     """
 
     python: str
@@ -76,6 +78,7 @@ class Work(NamedTuple):
     seconds: float = 3600.0
     env: tuple[tuple[str, str], ...] = ()
     reserve: int = 0
+    fills: str | None = None
 
 
 Step = WriteFile | RemoveFile | Move | SetMode | MakeDirectory | Run | Work

@@ -170,10 +170,10 @@ class Doctor:
 
     def _apply(self, fix: Fix, plan: Plan, before: Report) -> Treated:
         self.treatment = self.treatment or self._begin()
-        first = self._steps
+        first, told = self._steps, []
         for step in plan.steps:
             try:
-                perform(self.treatment, self._steps, fix.id, step, self._around)
+                told.append(perform(self.treatment, self._steps, fix.id, step, self._around))
             except Exception as error:  # noqa: BLE001 (whatever it is, what was begun is taken back)
                 back = self._take_back(first)
                 if isinstance(error, Refusal) and self._steps == first:
@@ -188,7 +188,8 @@ class Doctor:
         for name, value in plan.environment:
             environment = {key: old for key, old in self.environment.items() if key != name}
             self._around = self._around._replace(environment=environment | ({} if value is None else {name: value}))
-        return self._judged(fix, plan, before)
+        treated = self._judged(fix, plan, before)
+        return treated._replace(reason="; ".join((treated.reason, *filter(None, told))))
 
     def _take_back(self, first: int) -> str:
         """What became of the steps of a fix that failed."""

@@ -29,6 +29,7 @@ from sparkdoctor.facts import (
     Ninja,
     Python,
     TritonCache,
+    TritonKernels,
 )
 from sparkdoctor.facts.cache_access import Opening
 from sparkdoctor.facts.deepspeed_builder import Flags
@@ -221,16 +222,17 @@ def test_extension_cache_writable_by_others() -> None:
         ({"deepspeed": "0.18.7", "openfold3": "0.4.0"}, (), (), 0, WARNING),
         ({"deepspeed": "0.18.7", "openfold3": "0.4.3"}, (), (), 0, SKIPPED),
         ({"openfold3": "0.4.5"}, (), (), 0, WARNING),
-        ({"openfold3": "0.5.0"}, (), (), 7, OK),
-        ({"deepspeed": "0.18.7", "openfold3": "0.5.0"}, (), (), 7, OK),
+        ({"openfold3": "0.5.0"}, (), (), 1, OK),
+        ({"deepspeed": "0.18.7", "openfold3": "0.5.0"}, (), (), 1, OK),
         ({"deepspeed": "0.18.7", "openfold3": "0.5.0"}, (), (), 0, WARNING),
-        ({}, (EVOFORMER,), (), 7, SKIPPED),
+        ({}, (EVOFORMER,), (), 1, SKIPPED),
     ],
 )
 def test_kernels_not_warm(
     packages: dict[str, str], found: tuple[Extension, ...], prebuilt: tuple[str, ...], kernels: int, status: Status
 ) -> None:
-    facts = [installed(**packages), having(*found), but(TritonCache, kernels=kernels), but(Deepspeed, prebuilt=prebuilt)]
+    compiled = but(TritonKernels, names=("_attn_fwd",) * kernels)
+    facts = [installed(**packages), having(*found), compiled, but(Deepspeed, prebuilt=prebuilt)]
     gone = {} if "deepspeed" in packages else {"deepspeed": GONE}
     assert judge("kernels-not-warm", *facts, **gone).status is status
 
@@ -287,8 +289,25 @@ def test_kernels_not_warm_gives_what_it_costs() -> None:
     # PyTorch locks even what is whole.
     assert judge("kernels-not-warm", having(EVOFORMER._replace(writable=False))).status is FAILED
     assert judge("kernels-not-warm", having(EVOFORMER, root=place(ROOT, writable=False))).status is OK
-    nowhere = judge("kernels-not-warm", new, TritonCache("TRITON_CACHE_DIR", Broken("TRITON_CACHE_DIR is set and empty"), 0))
-    assert nowhere.status is WARNING
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({}, OK, "Triton has compiled OpenFold3's kernels in /home/user/.triton/cache (3)"),
+        ({"names": ("_attn_fwd_dyn",)}, WARNING, "has not compiled OpenFold3's kernels in /home/user/.triton/cache: about 11 s"),
+        ({"names": ("_attn_fwd_dyn",), "dynamic": True}, OK, "(1)"),
+        ({"dynamic": True}, WARNING, "about 11 s more, on an H100"),
+        ({"names": ("layernorm_kernel",)}, WARNING, "has not compiled"),
+        ({"names": (), "others": ("_attn_fwd", "linear_kernel")}, WARNING, "only for other GPUs (2): about 11 s"),
+        ({"names": (), "unseen": 5}, SKIPPED, "has more entries than were looked into"),
+    ],
+)
+def test_kernels_of_openfold3_in_the_cache_of_triton(changes: dict[str, Any], status: Status, words: str) -> None:
+    verdict = judge("kernels-not-warm", installed(openfold3="0.5.0"), but(TritonKernels, **changes))
+    assert (verdict.status, words in verdict.summary) == (status, True), verdict
+    if status is WARNING:
+        assert command_of(verdict) == "sparkdoctor fix warm-kernels"
 
 
 def test_cache_not_persistent() -> None:

@@ -166,7 +166,8 @@ def test_a_link_put_in_the_way_between_plan_and_deed(name: str, tmp_path: Path, 
     seen: list[Any] = []
 
     def agree(_fix: Any, plan: Any) -> bool:
-        first = Path(next(step.path for step in plan.steps if not isinstance(step, Run | Work)))
+        paths = (step.fills if isinstance(step, Work) else step.path for step in plan.steps if not isinstance(step, Run))
+        first = Path(next(path for path in paths if path))
         parent = next(one for one in first.parents if one.exists())
         if parent == ward.tree:
             parent = first.parents[0]
@@ -181,7 +182,7 @@ def test_a_link_put_in_the_way_between_plan_and_deed(name: str, tmp_path: Path, 
     assert (ward.seen(), tree(tmp_path / "elsewhere")) == seen[0]
 
 
-CACHE = [name for name in ON_FILES if "extension" in name or "warm" in name]
+CACHE = [name for name in ON_FILES if "extension" in name or ("warm" in name and "Triton" not in name)]
 
 
 @pytest.mark.parametrize("name", [name for name in CACHE if "yet" not in name])

@@ -22,13 +22,15 @@ from sparkdoctor.facts import (
     Ninja,
     Nvcc,
     Python,
-    TritonCache,
+    Triton,
+    TritonKernels,
 )
 from sparkdoctor.facts.builder_source import Reading
 from sparkdoctor.facts.evoformer import ROOMY
 from sparkdoctor.facts.extensions import State
 from sparkdoctor.facts.gpu import Device
 from sparkdoctor.facts.nvcc import SPLIT
+from sparkdoctor.facts.ptxas import Ptxas
 from sparkdoctor.facts.python import Distribution
 from sparkdoctor.machine import Fact
 from sparkdoctor.model import Missing
@@ -46,6 +48,12 @@ COLD: dict[type, Any] = {
         EvoformerPlace(PATH, None, f"{PATH}.aside", 90 * GIB, 90 * GIB, (SPLIT, ROOMY), ""),
     )
 }
+
+CACHE = "/home/user/.triton/cache"
+NEW = {"openfold3": Distribution("0.5.0", "/x")}
+COMPILED = but(TritonKernels, names=("layernorm_kernel",))
+"""Nothing of OpenFold3's attention."""
+OPENFOLD3 = (but(Python, distributions=NEW), COMPILED)
 
 
 def answer(*facts: Fact, **gone: Missing) -> Answer:
@@ -202,6 +210,29 @@ def test_two_kinds_of_gpu_take_twice_the_memory() -> None:
     assert "is built for 9.0, 12.1 in" in found.summary
 
 
+@pytest.mark.parametrize("version", ["0.4.5", "0.5.0"])
+def test_a_prediction_compiles_what_is_tritons(version: str) -> None:
+    found = plan(but(Python, distributions={**WITH_NINJA, "openfold3": Distribution(version, "/x")}), COMPILED)
+    (work,) = found.steps
+    assert isinstance(work, Work)
+    assert work[:3] == ("/venv/bin/python", "warm_triton", (CACHE,))
+    assert (work.fills, work.reserve) == (CACHE, 4 * GIB)
+    assert found.summary == f"OpenFold3's Triton kernels are compiled for 12.1 in {CACHE}"
+    assert found.notes[1].startswith("compiled for ubiquitin's 76 tokens: Triton compiles the attention kernel anew for each")
+
+
+def test_directories_of_tritons_cache_are_made_first() -> None:
+    root = place(CACHE, there=False)
+    root = root._replace(above=(("/home/user", root.above[0][1]),))
+    steps = plan(OPENFOLD3[0], but(TritonKernels, names=(), place=root)).steps
+    assert steps[:2] == (MakeDirectory("/home/user/.triton"), MakeDirectory(CACHE))
+
+
+def test_one_kernel_for_all_lengths_is_said_to_be_one() -> None:
+    found = plan(OPENFOLD3[0], but(TritonKernels, dynamic=True))
+    assert found.notes[1].endswith("one attention kernel serves all lengths, as OF3_TRITON_DYNAMIC_SHAPES=1 asks")
+
+
 # --- refusals
 
 
@@ -270,12 +301,37 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Missing], str, str | None]] = 
         ELSEWHERE,
     ),
     "relative": ((but(Extensions, found=(), variable="ext"),), {}, "TORCH_EXTENSIONS_DIR=ext begins in the working directory", None),
-    "Triton alone": (
-        (but(Python, distributions={"openfold3": Distribution("0.5.0", "/x")}), but(TritonCache, kernels=0)),
+    "Triton, no GPU": (OPENFOLD3, {"gpu": Missing("no GPU is visible")}, "no GPU is visible; Triton compiles for the GPU that it sees", None),
+    "no Triton": (OPENFOLD3, {"triton": Missing("triton is not installed")}, "triton is not installed", None),
+    "nowhere": (OPENFOLD3, {"kernels": Missing("TRITON_CACHE_DIR is set and empty")}, "TRITON_CACHE_DIR is set and empty", None),
+    "Triton, no C": ((*OPENFOLD3, Compilers(Missing("PATH has no gcc"), "c++ 13")), {}, "PATH has no gcc", "sparkdoctor fix install-build-tools"),
+    "Triton, no headers": (
+        (but(Python, headers=False, distributions=NEW), COMPILED),
         {},
-        "OpenFold3 0.5.0 uses Triton's kernels, which a prediction compiles: make one small prediction before the one that counts",
+        "/usr/include/python3.12/Python.h does not exist",
+        "sparkdoctor fix install-build-tools",
+    ),
+    "Triton, old ptxas": (
+        (*OPENFOLD3, but(Triton, assemblers={121: Ptxas("/ptxas", "12.8.93", {"sm_121a": "unsupported"})})),
+        {},
+        "ptxas 12.8.93 cannot assemble sm_121a",
+        "sparkdoctor check triton-ptxas-too-old",
+    ),
+    "Triton, read-only": (
+        (OPENFOLD3[0], but(TritonKernels, names=(), place=place(CACHE, writable=False))),
+        {},
+        f"{CACHE} cannot be written by this user; let TRITON_CACHE_DIR lead to a directory that can be",
         None,
     ),
+    "Triton, full disk": ((OPENFOLD3[0], but(TritonKernels, names=(), room=MIB)), {}, f"only 1 MiB are free for {CACHE}; a", None),
+    "Triton, full /tmp": ((OPENFOLD3[0], but(TritonKernels, names=(), temporary=MIB)), {}, "only 1 MiB are free for temporary files", None),
+    "Triton, no memory": (
+        (*OPENFOLD3, but(Memory, available=7 * GIB)),
+        {},
+        "7.0 GiB of memory are free; a small prediction takes 4.0 GiB, and 4.0 GiB are to stay free",
+        "ps aux --sort=-rss | head",
+    ),
+    "Triton, unknown memory": (OPENFOLD3, {"memory": Missing("no /proc")}, "how much memory is free is not known: no /proc", None),
 }  # fmt: skip
 
 
@@ -298,6 +354,7 @@ def test_what_it_refuses(name: str) -> None:
             "OpenFold3 0.4.3 does not use DeepSpeed's evoformer_attn by default",
         ),
         ((built(), spot(inside=("build.ninja",))), {}, f"evoformer_attn in {ROOT} is ready"),
+        ((OPENFOLD3[0], DEFAULTS[TritonKernels]), {}, f"Triton has compiled OpenFold3's kernels in {CACHE}"),
     ],
 )
 def test_when_there_is_nothing_to_do(facts: tuple[Any, ...], gone: dict[str, Missing], words: str) -> None:

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sparkdoctor.facts import Deepspeed, DeepspeedBuilder, Extensions, Gpu, Python, TritonCache
+from sparkdoctor.facts import Deepspeed, DeepspeedBuilder, Extensions, Gpu, Python, TritonKernels
 from sparkdoctor.facts.deepspeed import evoformer_unused
 from sparkdoctor.facts.evoformer import changed, threads_of
 from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.extensions import Build, State
+from sparkdoctor.facts.triton_kernels import triton_in_use
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
 from sparkdoctor.profiles import Profile
 
 COST = "about 3 minutes on a GB10"
+WARM = "sparkdoctor fix warm-kernels"
 KEEP = "Ask for as many threads as it was built with."
 BUILD = "Build it now, before it is needed."
 
@@ -22,7 +24,7 @@ def kernels_not_warm(  # noqa: PLR0913, PLR0917 (two caches, and what decides wh
     extensions: Extensions,
     deepspeed: Deepspeed | Missing,
     builder: DeepspeedBuilder | Missing,
-    triton: TritonCache | Missing,
+    triton: TritonKernels | Missing,
     gpu: Gpu | Missing,
     profile: Profile,
 ) -> Verdict:
@@ -31,7 +33,8 @@ def kernels_not_warm(  # noqa: PLR0913, PLR0917 (two caches, and what decides wh
     DeepSpeed compiles evoformer_attn at its first use: about 3 minutes on a GB10. OpenFold3 uses it by default before 0.4.3; from
     0.4.5 on it uses Triton kernels, which cost a first prediction about 11 seconds more (25 instead of 14, on an H100). A
     library that was built with other flags than DeepSpeed passes today is built anew, all of it: for another architecture, or
-    on a machine with another number of processors (`--threads`).
+    on a machine with another number of processors (`--threads`). Triton compiles OpenFold3's attention anew for each number of
+    tokens, unless OF3_TRITON_DYNAMIC_SHAPES=1: which lengths it has compiled cannot be seen.
 
     Sources:
     - aqlaboratory/openfold-3 #78: ubiquitin on a GB10 took 9 s warm and about 3 min cold
@@ -90,15 +93,18 @@ def _evoformer(
     return _Kernels(f"{EVOFORMER} {built.state}", ready=True)
 
 
-def _kernels(python: Python, triton: TritonCache | Missing) -> _Kernels | None:
-    openfold = python.distribution("openfold3")
-    if not openfold or openfold.release < (0, 4, 5) or isinstance(triton, Missing):
+def _kernels(python: Python, triton: TritonKernels | Missing) -> _Kernels | None:
+    openfold3 = triton_in_use(python)
+    if openfold3 is None or isinstance(triton, Missing):
         return None
-    where = triton.place.reason if isinstance(triton.place, Missing) else triton.place.path
-    if triton.kernels:
-        return _Kernels(f"Triton has {triton.kernels} entries in {where}", ready=True)
-    words = f"Triton has compiled nothing yet ({where}): about 11 s more, on an H100"
-    return _Kernels(words, remedy="Make one small prediction before the one that counts.")
+    where = triton.place.path
+    if triton.warm:
+        return _Kernels(f"Triton has compiled OpenFold3's kernels in {where} ({len(triton.names)})", ready=True)
+    if triton.unseen:
+        return _Kernels(f"{where} has more entries than were looked into")
+    others = f", only for other GPUs ({len(triton.others)})" if triton.others else ""
+    words = f"Triton has not compiled OpenFold3's kernels in {where}{others}: about 11 s more, on an H100"
+    return _Kernels(words, remedy="Have OpenFold3 make a small prediction now, before the one that counts.", command=WARM)
 
 
 def _load(python: Python) -> str:

@@ -22,6 +22,16 @@ WORKERS = {
     "deepspeed_builder": "DeepSpeed",
     "warm": "DeepSpeed",
     "openfold3_kernels": "OpenFold3",
+    "warm_triton": "OpenFold3",
+    "kernels": "PyTorch",
+    "kernels.deepspeed": "DeepSpeed's evoformer_attn",
+    "kernels.triton": "OpenFold3's Triton kernel",
+    "kernels.cuequivariance": "cuEquivariance",
+    "kernels.sdpa_flash": "PyTorch's flash attention",
+    "kernels.sdpa_efficient": "PyTorch's memory-efficient attention",
+    "kernels.sdpa_cudnn": "PyTorch's attention by cuDNN",
+    "kernels.sdpa_math": "PyTorch's attention",
+    "kernels.plain": "OpenFold3's plain attention",
 }
 """What the scripts of deep work and their branches are called to a user."""
 

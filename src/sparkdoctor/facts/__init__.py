@@ -38,6 +38,7 @@ from sparkdoctor.facts.system import System
 from sparkdoctor.facts.torch import Torch
 from sparkdoctor.facts.triton import Triton
 from sparkdoctor.facts.triton_cache import TritonCache
+from sparkdoctor.facts.triton_kernels import TritonKernels
 from sparkdoctor.facts.weights import Weights
 from sparkdoctor.facts.work import Compute, ExtensionBuild, NvccCompile, TritonCompile, TritonLaunch
 
@@ -88,6 +89,7 @@ __all__ = [
     "Triton",
     "TritonCache",
     "TritonCompile",
+    "TritonKernels",
     "TritonLaunch",
     "Weights",
     "gib",

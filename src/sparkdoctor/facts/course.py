@@ -96,7 +96,8 @@ def follow(worked: Worked, branch: str = "") -> Course:
     steps, done = _steps([line for line in lines if "in" not in line])
     code, ended = worked.code, worked.ended
     mine = [line for line in lines if branch and line.get("in") == branch]
-    codes = [line["ended"] for line in lines if line.get("of") == branch and type(line.get("ended")) is int and "in" not in line]
+    endings = [line for line in lines if line.get("of") == branch and "ended" in line and "in" not in line]
+    codes = [line["ended"] for line in endings if line["ended"] is None or type(line["ended"]) is int]
     if mine or codes:
         more, done = _steps(mine)
         steps += more or [Step(branch, 0.0, {})]

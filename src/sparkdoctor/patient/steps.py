@@ -19,6 +19,8 @@ LENGTH = 3000
 PIPE = int(os.environ.pop("SPARKDOCTOR_SAY"))
 os.set_inheritable(PIPE, False)
 SELF = os.getpid()
+LAST_WORDS = 0.3
+"""Seconds for a branch that is late to say where it stands."""
 ATOMIC = 4096
 """Bytes that arrive in one piece, whoever else writes (PIPE_BUF)."""
 BRANCH = ""
@@ -102,10 +104,11 @@ def outputs():
     return [identity(1), identity(2)] + [getattr(stream, "closed", True) for stream in (sys.stdout, sys.stderr)]
 
 
-def branch(name, work, apart=True):
+def branch(name, work, apart=True, seconds=None):
     """Do `work` in a process of its own that has what was imported so far, side by side with what follows here.
 
-    Where it cannot be done `apart`, do it here and now.
+    With `seconds`, nothing follows before it has ended, or was ended because it took longer. Where it cannot be done `apart`, do
+    it here and now.
     """
     global BRANCH, SELF  # noqa: PLW0603 (who this process is)
     if not apart:
@@ -117,13 +120,30 @@ def branch(name, work, apart=True):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what was imported may have threads; Python 3.12 warns of that
         child = os.fork()
-    if child:
+    if child and seconds is None:
         branches[child] = name
+        return
+    if child:
+        say({"ended": await_end(child, seconds), "of": name})
         return
     BRANCH, SELF = name, os.getpid()
     branches.clear()
     come_to_an_end(work)
     os._exit(0)
+
+
+def await_end(child, seconds):
+    """How a child has ended; None where it had to be ended, having said where it stands."""
+    for more, number in ((seconds, signal.SIGUSR1), (LAST_WORDS, signal.SIGKILL)):
+        ends = time.monotonic() + more
+        while time.monotonic() < ends:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status) if number == signal.SIGUSR1 else None
+            time.sleep(0.01)
+        os.kill(child, number)
+    os.waitpid(child, 0)
+    return None
 
 
 def come_to_an_end(work, *arguments):
