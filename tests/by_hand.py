@@ -34,6 +34,7 @@ from sparkdoctor.facts import (
     Nvml,
     Pressure,
     Python,
+    QueryFile,
     SharedMemory,
     System,
     Torch,
@@ -51,10 +52,12 @@ from sparkdoctor.facts.limits import Limit, Volume
 from sparkdoctor.facts.places import Mount, Place
 from sparkdoctor.facts.ptxas import Ptxas
 from sparkdoctor.facts.python import Distribution
+from sparkdoctor.facts.query import Answer
 from sparkdoctor.facts.triton import BLACKWELL, PLAIN, Tool
 from sparkdoctor.machine import Fact, FileStatus
 from sparkdoctor.model import Broken, Missing, Status, Verdict
 from sparkdoctor.profiles import Profile
+from sparkdoctor.query import Chain, Query, QuerySet
 from sparkdoctor.registry import Registry
 
 CHECKS = Registry.load().checks
@@ -181,6 +184,12 @@ HEALTHY: tuple[Fact, ...] = (
     ),
     BuildFiles({name: f"/usr/include/{name}" for name in (*AIO, *CUDA)}, {}),
     Cutlass("/opt/cutlass/include", "", None),
+    QueryFile(
+        "/home/user/q.json",
+        "0.5.0",
+        QuerySet((Query("ubiquitin", (Chain("protein", ("A",), "MQIFVKTLTG"), Chain("ligand", ("B", "C"), component="ATP"))),)),
+        Answer(),
+    ),
 )
 ABSENT: dict[type[Fact], Missing] = {
     ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set"),

@@ -54,5 +54,5 @@ def test_a_docstring_is_of_use(name: str) -> None:
     assert len(check.why) > 60
     assert check.sources
     assert name == check.function.__name__.replace("_", "-")
-    assert check.layer in ("machine", "gpu", "cuda", "torch", "triton", "deepspeed", "cache", "memory")
+    assert check.layer in ("machine", "gpu", "cuda", "torch", "triton", "deepspeed", "cache", "memory", "openfold")
     assert all(not line.endswith("TODO") for line in doc.splitlines())

@@ -21,6 +21,7 @@ WORKERS = {
     "toolkit": "nvcc",
     "deepspeed_builder": "DeepSpeed",
     "warm": "DeepSpeed",
+    "query": "OpenFold3",
 }
 """What the scripts of deep work and their branches are called to a user."""
 

@@ -28,6 +28,7 @@ from sparkdoctor.facts.nvml import Nvml
 from sparkdoctor.facts.packages import Packages
 from sparkdoctor.facts.page_cache import PageCache
 from sparkdoctor.facts.python import Python
+from sparkdoctor.facts.query import QueryFile
 from sparkdoctor.facts.rebuilds import Rebuilds
 from sparkdoctor.facts.shm_mount import ShmMount
 from sparkdoctor.facts.system import System
@@ -71,6 +72,7 @@ __all__ = [
     "PageCache",
     "Pressure",
     "Python",
+    "QueryFile",
     "Rebuilds",
     "SharedMemory",
     "ShmMount",

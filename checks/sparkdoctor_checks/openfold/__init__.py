@@ -1,0 +1,1 @@
+"""Checks of OpenFold3 and what it needs."""
