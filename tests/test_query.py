@@ -257,7 +257,7 @@ def answers(version: str, program: str, names: list[str]) -> dict[str, Any]:
     command = [str(bin_of(version) / "python"), "-B", "-c", program, *(str(FILES[name]) for name in names)]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300, cwd=HERE.parent, env=env)
-    lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("[")]
+    lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith('["')]
     return {Path(name).stem: answer for name, answer in lines if name.endswith(".json")}
 
 
@@ -300,7 +300,7 @@ def test_a_suggestion_is_accepted_by_the_real_parser(version: str, tmp_path: Pat
         places.append(str(place))
     command = [str(bin_of(version) / "python"), "-B", "-c", PARSE, *places]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-    assert [json.loads(line)[1] for line in ran.stdout.splitlines() if line.startswith("[")] == ["accepted"] * 2
+    assert [json.loads(line)[1] for line in ran.stdout.splitlines() if line.startswith('["')] == ["accepted"] * 2
 
 
 # --- AlphaFold 3's formats
