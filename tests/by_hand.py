@@ -37,6 +37,7 @@ from sparkdoctor.facts import (
     Openfold3Kernels,
     Pressure,
     Python,
+    QueryFile,
     RunnerYaml,
     SharedMemory,
     System,
@@ -58,10 +59,12 @@ from sparkdoctor.facts.openfold3 import kernels_of, registry_of
 from sparkdoctor.facts.places import Mount, Place
 from sparkdoctor.facts.ptxas import Ptxas
 from sparkdoctor.facts.python import Distribution
+from sparkdoctor.facts.query import Answer
 from sparkdoctor.facts.triton import BLACKWELL, PLAIN, Tool
 from sparkdoctor.machine import Fact, FileStatus
 from sparkdoctor.model import Broken, Missing, Status, Verdict
 from sparkdoctor.profiles import Profile
+from sparkdoctor.query import Chain, Query, QuerySet
 from sparkdoctor.registry import Registry
 
 CHECKS = Registry.load().checks
@@ -221,6 +224,12 @@ HEALTHY: tuple[Fact, ...] = (
         root=f"{CACHE}/ckpt_root",
     ),
     Ccd("/venv/biotite/structure/info/components.bcif", 63_283_092, 49_196, 63_283_092),
+    QueryFile(
+        "/home/user/q.json",
+        "0.5.0",
+        QuerySet((Query("ubiquitin", (Chain("protein", ("A",), "MQIFVKTLTG"), Chain("ligand", ("B", "C"), component="ATP"))),)),
+        Answer(),
+    ),
 )
 ABSENT: dict[type[Fact], Missing] = {
     ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set"),

@@ -148,6 +148,8 @@ def test_what_the_process_is() -> None:
     assert itself["executable"] == sys.executable
     assert 1 <= itself["usable_cpus"] <= itself["cpus"]
     assert LocalHost("/opt/python").answer(Question("self", ()), 1)["patient_python"] == "/opt/python"
+    named = LocalHost(query="/q.json", runner_yaml="/r.yml").answer(Question("self", ()), 1)
+    assert (named["query"], named["runner_yaml"]) == ("/q.json", "/r.yml")
     limits = ask("limits")
     assert set(limits) == {"stack", "memlock", "nofile"}
     assert all(len(pair) == 2 for pair in limits.values())

@@ -300,6 +300,7 @@ RIGHT: dict[str, st.SearchStrategy[Any]] = {
         members("page_size cpus usable_cpus uid", COUNTS),
         members("path", st.lists(st.text(max_size=3), max_size=2)),
         members("patient_python", st.none() | st.text(max_size=3)),
+        st.just({}) | members("query runner_yaml", st.none() | st.text(max_size=3)),
     ),
     "run": RAN,
     "script": RAN,

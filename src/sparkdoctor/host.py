@@ -55,12 +55,18 @@ class LocalHost:
         patient_python: str | None = None,
         watch: Watch | None = None,
         environment: Mapping[str, str] | None = None,
+        *,
+        query: str | None = None,
+        runner_yaml: str | None = None,
     ) -> None:
         """`patient_python` is what the user asked for with `--python`; `watch` is told of each step of deep work.
 
-        `environment` takes the place of our own where another is to be examined.
+        `environment` takes the place of our own where another is to be examined. `query` and `runner_yaml` are the files
+        that the user named for OpenFold3.
         """
         self._patient_python = patient_python
+        self._query = query
+        self._runner_yaml = runner_yaml
         self._watch = watch
         self._environment = os.environ if environment is None else environment
         self._kinds: dict[str, Callable[..., Any]] = {
@@ -134,6 +140,8 @@ class LocalHost:
             "executable": sys.executable,
             "path": [entry for entry in sys.path if entry],
             "patient_python": self._patient_python,
+            "query": self._query,
+            "runner_yaml": self._runner_yaml,
         }
 
     def _which(self, name: str) -> str | None:

@@ -15,7 +15,7 @@ _SYSTEM_NAMES = frozenset(
         " ask args answer missing broken env which read entries records head stat space limits self script nvml"
         " code stdout stderr kind size mode real readable writable executable total free device stack memlock nofile"
         " uid gid mtime pid now processes hidden gpu_code lineage holders members mirror abiflags ninja build cache passwd group"
-        " sysname release machine cwd page_size cpus usable_cpus uid path patient_python input output scratch"
+        " sysname release machine cwd page_size cpus usable_cpus uid path patient_python query runner_yaml input output scratch"
         " interpreter version implementation prefix include modules distributions managed origin namespace error text file load"
         " archived rows max memory docker container some full low high aarch64 x86_64 linux kernel gcc clang nvcc ptxas gnu"
     ).split(),

@@ -256,7 +256,8 @@ _SHAPES: dict[str, Any] = {
             **dict.fromkeys(("page_size", "cpus", "usable_cpus", "uid"), _is_count),
             "path": _is_texts,
             "patient_python": _is_optional_text,
-        }
+        },
+        optional=dict.fromkeys(("query", "runner_yaml"), _is_optional_text),
     ),
     "run": _is_ran,
     "script": _is_ran,

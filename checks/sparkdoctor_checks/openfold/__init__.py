@@ -1,1 +1,1 @@
-"""Checks of the layer openfold."""
+"""Checks of OpenFold3 and what it needs."""

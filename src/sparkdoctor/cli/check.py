@@ -7,7 +7,17 @@ import click
 
 from sparkdoctor import doctor
 from sparkdoctor.cli import NO_VERDICT, Broke, emit
-from sparkdoctor.cli.options import complete_ids, examination, find_python, know_severities, load_profile, seconds, watching
+from sparkdoctor.cli.options import (
+    complete_ids,
+    examination,
+    find_file,
+    find_python,
+    know_severities,
+    load_profile,
+    openfold,
+    seconds,
+    watching,
+)
 from sparkdoctor.host import Host, LocalHost, Watch
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Report
@@ -22,6 +32,7 @@ FORMATS = ("terminal", "json", "junit", "markdown")
 )
 @click.argument("ids", nargs=-1, metavar="[IDS]...", shell_complete=complete_ids)
 @examination
+@openfold
 @click.option("--replay", type=click.Path(), metavar="TAPE", help="Examine a recorded machine instead of this one.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="How to report.")
 @click.option("--output", type=click.Path(), metavar="FILE", help="Write the report there instead of stdout.")
@@ -39,11 +50,11 @@ def command(ids: tuple[str, ...], ignore: tuple[str, ...], form: str, output: st
 
     Exit codes: 0 nothing at or above --fail-on, 1 something was, 2 wrong usage, 3 no verdict.
     """
-    deep, verbose = options["deep"], options.pop("verbose")
+    deep, verbose, asked = options["deep"], options.pop("verbose"), options["query"] is not None
     profile = load_profile(options["profile"])
-    with watching(deep=deep and options["replay"] is None) as watch:
-        host = _host(options["replay"], options["python"], watch)
-        machine = Machine(host, profile, timeout=seconds(options["timeout"], deep=deep), deep=deep)
+    with watching(deep=(deep or asked) and options["replay"] is None, title="deep checks" if deep else "query") as watch:
+        host = _host(watch, **{name: options[name] for name in ("replay", "python", "query", "runner_yaml")})
+        machine = Machine(host, profile, timeout=seconds(options["timeout"], deep=deep, query=asked), deep=deep)
         # What takes longest is begun first: plugins and the renderer are loaded while the answers come in.
         machine.start(doctor.HEADER)
         registry = Registry.load()
@@ -70,11 +81,14 @@ def exit_code(report: Report, fail_on: str) -> int:
     return int(report.verdict in bad)
 
 
-def _host(replay: str | None, python: str | None, watch: Watch | None) -> Host:
+def _host(watch: Watch | None, *, replay: str | None, **named: str | None) -> Host:
+    """This machine with what the user named of it, or a recorded one."""
     if replay is None:
-        return LocalHost(find_python(python), watch)
-    if python is not None:
-        raise click.ClickException("--python cannot change what is on a tape: leave it out with --replay")
+        query, runner = find_file("--query", named["query"]), find_file("--runner-yaml", named["runner_yaml"])
+        return LocalHost(find_python(named["python"]), watch, query=query, runner_yaml=runner)
+    for name in [name for name, value in named.items() if value is not None]:
+        option = f"--{name.replace('_', '-')}"
+        raise click.ClickException(f"{option} cannot change what is on a tape: leave it out with --replay")
     from sparkdoctor import tape  # noqa: PLC0415 (only for a replay)
 
     try:

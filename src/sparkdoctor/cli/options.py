@@ -13,6 +13,8 @@ from sparkdoctor.host import Watch
 from sparkdoctor.registry import Registry
 
 QUICK_SECONDS, DEEP_SECONDS = 10.0, 300.0
+QUERY_SECONDS = 120.0
+"""With a query: where OpenFold3's parser cannot be imported by itself, all of OpenFold3 is."""
 
 
 def complete_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
@@ -38,6 +40,13 @@ def examination(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that examine a machine."""
     timed: Callable[..., Any] = _timeout(f"{QUICK_SECONDS:g}; deep: {DEEP_SECONDS:g}")(command)
     return _PROFILE(_PYTHON(_DEEP(timed)))
+
+
+def openfold(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that name a user's files for OpenFold3."""
+    query = click.option("--query", metavar="FILE", help="A query (JSON) for OpenFold3 to be examined too.")
+    runner: Callable[..., Any] = click.option("--runner-yaml", metavar="FILE", help="The runner YAML that goes with it.")(command)
+    return query(runner)
 
 
 def quick(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,6 +83,19 @@ def find_python(path: str | None) -> str | None:
     return os.path.abspath(found)
 
 
+def find_file(option: str, path: str | None) -> str | None:
+    """The absolute path of a file that the user named, or a usage error that says why it cannot be read."""
+    if path is None:
+        return None
+    if os.path.isdir(path):
+        raise click.ClickException(f"{option} {path}: a file is due, this is a directory")
+    if not os.path.isfile(path):
+        raise click.ClickException(f"{option} {path}: " + ("not a file" if os.path.exists(path) else "no such file"))
+    if not os.access(path, os.R_OK):
+        raise click.ClickException(f"{option} {path}: it may not be read")
+    return os.path.abspath(path)
+
+
 def watching(*, deep: bool, title: str = "deep checks") -> AbstractContextManager[Watch | None]:
     """Sees to it that deep work leaves nothing behind, and shows it while it goes on where there is somebody to see it."""
     if not deep:
@@ -84,8 +106,10 @@ def watching(*, deep: bool, title: str = "deep checks") -> AbstractContextManage
     return Progress(title)
 
 
-def seconds(timeout: float | None, *, deep: bool) -> float:
+def seconds(timeout: float | None, *, deep: bool, query: bool = False) -> float:
     """The time for everything."""
     if timeout is not None and math.isnan(timeout):
         raise click.ClickException("--timeout nan: a number of seconds is due")
-    return timeout if timeout is not None else DEEP_SECONDS if deep else QUICK_SECONDS
+    if timeout is not None:
+        return timeout
+    return DEEP_SECONDS if deep else QUERY_SECONDS if query else QUICK_SECONDS

@@ -32,6 +32,7 @@ WORKERS = {
     "kernels.sdpa_cudnn": "PyTorch's attention by cuDNN",
     "kernels.sdpa_math": "PyTorch's attention",
     "kernels.plain": "OpenFold3's plain attention",
+    "query": "OpenFold3",
 }
 """What the scripts of deep work and their branches are called to a user."""
 

@@ -31,6 +31,7 @@ from sparkdoctor.facts.openfold3_kernels import Openfold3Kernels
 from sparkdoctor.facts.packages import Packages
 from sparkdoctor.facts.page_cache import PageCache
 from sparkdoctor.facts.python import Python
+from sparkdoctor.facts.query import QueryFile
 from sparkdoctor.facts.rebuilds import Rebuilds
 from sparkdoctor.facts.runner_yaml import RunnerYaml
 from sparkdoctor.facts.shm_mount import ShmMount
@@ -80,6 +81,7 @@ __all__ = [
     "PageCache",
     "Pressure",
     "Python",
+    "QueryFile",
     "Rebuilds",
     "RunnerYaml",
     "SharedMemory",
