@@ -13,7 +13,7 @@ from sparkdoctor.smoke.run import Run, told
 
 GIB = 1 << 30
 # As an H100 told of it (driver 580.159.04, PyTorch 2.11, Triton 3.6, OpenFold3 0.5.0), shortened.
-COLD = [
+COLD: list[dict[str, Any]] = [
     {"step": "import PyTorch", "at": 0.0},
     {"step": "import OpenFold3", "at": 3.241},
     {"learnt": {"openfold3": "0.5.0", "torch": "2.11.0", "triton": "3.6.0"}},
@@ -35,7 +35,13 @@ COLD = [
     },
 ]
 WARM: list[dict[str, Any]] = [line for line in COLD[:-1] if "kernel" not in line] + [
-    {"learnt": {"calls": {"triton": 502, "pytorch": 6201}, "kernels": {"built": 0, "found": 14, "seconds": 0.0}, "gpu_memory": None}}
+    {
+        "learnt": {
+            "calls": {"triton": 502, "pytorch": 6201},
+            "kernels": {"built": 0, "found": 14, "seconds": 0.0},
+            "gpu_memory": None,
+        }
+    }
 ]
 
 
@@ -47,7 +53,7 @@ def run_of(lines: list[dict[str, Any]], **changes: Any) -> Run:
 
 
 def texts(run: Run, output: Path, inference: float | None = 25.2, before: dict[str, Any] | None = None) -> dict[str, str]:
-    return {finding.id: finding.text for finding in findings.found(run, str(output), inference, before)}
+    return {finding.id: finding.text for finding in findings.findings(run, str(output), inference, before)}
 
 
 def test_a_cold_run(tmp_path: Path) -> None:
@@ -102,7 +108,9 @@ def test_a_configuration_that_makes_no_sense(tmp_path: Path, text: str) -> None:
     assert findings.chosen(str(tmp_path)) is None
 
 
-@pytest.mark.parametrize("learnt", [{"calls": 3}, {"calls": {"triton": "x"}}, {"kernels": [1]}, {"kernels": {"built": 1}}, {"gpu_memory": "a"}])
+@pytest.mark.parametrize(
+    "learnt", [{"calls": 3}, {"calls": {"triton": "x"}}, {"kernels": [1]}, {"kernels": {"built": 1}}, {"gpu_memory": "a"}]
+)
 def test_a_report_that_makes_no_sense(tmp_path: Path, learnt: dict[str, Any]) -> None:
     assert texts(run_of([*COLD[:-1], {"learnt": learnt}]), tmp_path)
 
@@ -143,7 +151,9 @@ def test_no_more_than_some_are_kept(state: Path) -> None:
     assert [path.name for path in state.iterdir()] == ["smoke.json"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"schema": "x", "runs": []}', '{"schema": "sparkdoctor.smokes/1", "runs": [1, 2]}', "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"schema": "x", "runs": []}', '{"schema": "sparkdoctor.smokes/1", "runs": [1, 2]}', "\0"]
+)
 def test_what_is_none_of_ours_is_not_read(state: Path, text: str) -> None:
     state.mkdir()
     (state / "smoke.json").write_text(text)

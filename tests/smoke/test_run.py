@@ -42,7 +42,7 @@ def test_runs_as_its_own_command_does(behave: Behave, tmp_path: Path) -> None:
     assert "GPU available: True" in run.log
     assert {"importing PyTorch", "featurising the query"} <= {moment.stage for moment in moments}
     assert any(moment.detail == "compiling evoformer_attn" for moment in moments)
-    assert run.tree and run.used and run.before
+    assert all((run.tree, run.used, run.before))
     settings = json.loads(Path(options["--runner_yaml"]).read_text())
     assert settings == {"data_module_args": {"num_workers": 0}, "experiment_settings": {"skip_existing": False}}
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import click
 from rich.console import Console
@@ -17,12 +17,13 @@ from rich.text import Text
 
 from sparkdoctor import process
 from sparkdoctor.cli import NO_VERDICT, Broke, emit, say
-from sparkdoctor.cli.options import existing, find_python, load_profile, watching
+from sparkdoctor.cli.options import find_file, find_python, load_profile, watching
 from sparkdoctor.facts import gib
+from sparkdoctor.files import without_waiting
 from sparkdoctor.host import LocalHost
 from sparkdoctor.machine import Machine
 from sparkdoctor.profiles import DEFAULT, Profile
-from sparkdoctor.query import Query, QueryError, load
+from sparkdoctor.query import LIMIT, Query, read
 from sparkdoctor.render import printable
 from sparkdoctor.render import smoke as render
 from sparkdoctor.smoke.examination import POST_MORTEM, Outcome, Wish, examine, examine_output
@@ -96,10 +97,17 @@ def _sensible(options: dict[str, Any]) -> None:
 def _queries(path: str | None) -> tuple[Query, ...] | None:
     if path is None:
         return None
+    file = find_file("--query", path)
+    assert file is not None  # noqa: S101 (for the type checker)
     try:
-        return load(existing("--query", path))
-    except QueryError as error:
-        raise click.ClickException(str(error)) from None
+        with open(file, "rb", opener=without_waiting) as stream:
+            found = read(stream.read(LIMIT + 1))
+    except OSError as error:
+        raise click.ClickException(f"--query {path}: {error.strerror}") from None
+    if wrong := [problem for problem in found.problems if problem.fatal]:
+        again = f"sparkdoctor check query-invalid --query {path}"
+        raise click.ClickException(f"--query {path}: {wrong[0].where}: {wrong[0].text}; see {again}")
+    return found.queries
 
 
 def _kernels(options: dict[str, Any], began: float) -> int:
@@ -115,9 +123,11 @@ def _kernels(options: dict[str, Any], began: float) -> int:
 
 def _predict(options: dict[str, Any], began: float) -> int:
     profile = load_profile(options["profile"])
-    for name in ("weights", "runner_yaml"):
-        if options[name] is not None:
-            options[name] = existing(f"--{name.replace('_', '-')}", options[name], directory=name == "weights")
+    options["runner_yaml"] = find_file("--runner-yaml", options["runner_yaml"])
+    if options["weights"] is not None:
+        if not os.path.exists(options["weights"]):
+            raise click.ClickException(f"--weights {options['weights']}: no such file")
+        options["weights"] = os.path.abspath(options["weights"])
     process.adopt()  # what OpenFold3 leaves behind becomes ours, and is ended
     with _directory(options["output"]) as place:
         outcome = _examined(options, profile, place.path)
@@ -181,7 +191,7 @@ class _Display:
         self._said = ""
         self._live: Live | None = None
 
-    def __enter__(self) -> "_Display":
+    def __enter__(self) -> Self:
         if sys.stderr and sys.stderr.isatty() and not self._console.is_dumb_terminal:
             self._live = Live(self._spinner, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False)
             self._live.start()

@@ -22,6 +22,12 @@ class Page:
             made.rstrip()
             self._lines.append(made)
 
+    def item(self, mark: Text, text: Text) -> None:
+        """A paragraph that hangs on a mark."""
+        first = len(self._lines)
+        self.add(text, len(mark))
+        self._lines[first] = Text.assemble(mark, self._lines[first][len(mark) :])
+
     def blank(self) -> None:
         """An empty line."""
         self._lines.append(Text())

@@ -35,17 +35,17 @@ _KERNELS = {
 _CLIP = 400
 
 
-def shown(outcome: Outcome, kept: bool) -> str:  # noqa: FBT001 (whether the output directory stays)
+def shown(outcome: Outcome, kept: bool) -> str:
     """An outcome as text: a line for each criterion, what was seen of the environment, the verdict."""
     page = Page()
-    _criteria(page, outcome.criteria)
-    if outcome.findings:
+    _criteria(page, outcome.criteria, str(outcome.cause))
+    if outcome.seen:
         page.blank()
-    for finding in outcome.findings:
+    for finding in outcome.seen:
         page.add(Text.assemble((f"{finding.title}: ", "bold"), _clip(finding.text)))
     if outcome.criteria:
         page.blank()
-    _verdict(page, _VERDICTS[outcome.verdict], outcome.reason, outcome.command)
+    _verdict(page, _VERDICTS[outcome.verdict], outcome.reason, outcome.evidence, outcome.command)
     if outcome.cause:
         page.add(Text(f"Likely cause: {_clip(outcome.cause.text)}"))
         if outcome.cause.evidence:
@@ -73,45 +73,41 @@ def shown_kernels(report: KernelReport) -> str:
     _criteria(page, report.criteria)
     if report.criteria:
         page.blank()
-    _verdict(page, _KERNELS[report.verdict], report.trouble or "", None)
-    for line in report.evidence:
-        page.add(Text(_clip(line), "dim"), INDENT, bar="│ ")
+    _verdict(page, _KERNELS[report.verdict], report.trouble or "", report.evidence, None)
     return page.text()
 
 
-def _criteria(page: Page, criteria: Sequence[Criterion]) -> None:
+def _criteria(page: Page, criteria: Sequence[Criterion], cause: str | None = None) -> None:
+    """A line for each; a likely cause only where it is not that of the whole."""
     for one in criteria:
         mark, style = _MARKS[one.status]
+        failed = one.status in (Status.FAILED, Status.WARNING)
         expected = f" (expected {_clip(one.expected)})" if one.expected and one.status is not Status.SKIPPED else ""
-        observed = _clip(one.observed)
-        line = Text.assemble(
-            (f"{mark} ", style),
-            printable(one.title),
-            (f": {observed}" if observed else "", style if one.status is Status.FAILED else ""),
-            (expected, "dim"),
-        )
-        page.add(line)
-        for text in one.evidence if one.status in (Status.FAILED, Status.WARNING) else ():
+        observed = (f": {_clip(one.observed)}" if one.observed else "", style if failed else "")
+        page.item(Text(f"{mark} ", style), Text.assemble(printable(one.title), observed, (expected, "dim")))
+        for text in one.evidence if failed else ():
             page.add(Text(_clip(text), "dim"), INDENT, bar="│ ")
-        if one.cause:
+        if one.cause and one.cause != cause:
             page.add(Text(f"likely: {_clip(one.cause)}"), INDENT)
 
 
-def _verdict(page: Page, words: tuple[str, str], reason: str, command: str | None) -> None:
+def _verdict(page: Page, words: tuple[str, str], reason: str, evidence: Sequence[str], command: str | None) -> None:
     text, style = words
     page.add(Text(text, style))
     if reason:
-        page.add(Text(_clip(reason, 2000)))
+        page.add(Text(_clip(reason)))
+    for line in evidence:
+        page.add(Text(_clip(line), "dim"), INDENT, bar="│ ")
     if command:
         page.whole(Text(f"{' ' * INDENT}{printable(command)}", "cyan"))
 
 
-def _clip(text: str, limit: int = _CLIP) -> str:
+def _clip(text: str) -> str:
     text = printable(text)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return text if len(text) <= _CLIP else text[: _CLIP - 1] + "…"
 
 
-def document(outcome: Outcome, mode: str, seconds: float, kept: bool, python: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: FBT001
+def document(outcome: Outcome, mode: str, seconds: float, kept: bool, python: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """An outcome as plain data."""
     judged = outcome.judgement
     return {
@@ -120,6 +116,7 @@ def document(outcome: Outcome, mode: str, seconds: float, kept: bool, python: Ma
         "mode": mode,
         "verdict": outcome.verdict,
         "reason": outcome.reason or None,
+        "evidence": list(outcome.evidence),
         "command": outcome.command,
         "cause": outcome.cause
         and {"text": outcome.cause.text, "evidence": outcome.cause.evidence or None, "command": outcome.cause.command},
@@ -128,7 +125,7 @@ def document(outcome: Outcome, mode: str, seconds: float, kept: bool, python: Ma
         "seconds": round(seconds, 2),
         "criteria": [_criterion(one) for one in outcome.criteria],
         "samples": [sample._asdict() for sample in judged.samples] if judged else [],
-        "findings": [{"id": one.id, "title": one.title, "text": one.text, "values": one.values} for one in outcome.findings],
+        "findings": [{"id": one.id, "title": one.title, "text": one.text, "values": one.values} for one in outcome.seen],
         "kernels": [],
     }
 

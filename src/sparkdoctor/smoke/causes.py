@@ -193,9 +193,8 @@ def of_weights(looked: Worked | Missing) -> tuple[Cause | None, bool]:
     learnt = {} if isinstance(looked, Missing) else follow(looked).learnt("look at the weights")
     match learnt:
         case {"not_finite_count": int(wrong), "tensors": int(tensors), "not_finite": [*names]} if wrong:
-            return Cause(
-                f"{wrong} of the {tensors} tensors of the weights are not finite, such as {names[0]}: the file is damaged"
-            )
+            text = f"{wrong} of the {tensors} tensors of the weights are not finite, such as {names[0]}: the file is damaged"
+            return Cause(text), True
         case {"untrained": True, "norms": int(norms), "norms_at_one": int(untouched)}:
             return Cause(f"the weights were never trained: {untouched} of their {norms} layer norms are exactly 1"), True
     return None, bool(learnt)
@@ -221,7 +220,8 @@ def of_structure(criteria: Sequence[Criterion], weights: Cause | None, *, known:
     if failed & {"residues", "sequence", "atoms"}:
         return Cause("this is not the structure of the query, or a part of it")
     if failed & {"ca-distances", "clashes", "handedness", "radius-of-gyration", "rmsd", "tm-score", "plddt-mean"}:
-        return Cause("a kernel computes what is wrong, or these weights belong to another model", "", KERNELS)
+        text = "weights that were never trained, or are another model's" if not known else "weights of another model"
+        return Cause(f"{text}, or a kernel that computes what is wrong", "", KERNELS)
     return None
 
 

@@ -4,12 +4,15 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sparkdoctor import doctor
 from sparkdoctor.facts import Gpu, Openfold3, Python, Weights
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Missing, Status
 from sparkdoctor.query import Query, document
-from sparkdoctor.smoke import causes, findings, history, judge
+from sparkdoctor.registry import Registry
+from sparkdoctor.smoke import causes, history, judge
 from sparkdoctor.smoke.criterion import Criterion, verdict
+from sparkdoctor.smoke.findings import Finding, findings, remembered
 from sparkdoctor.smoke.judge import UBIQUITIN, Judgement
 from sparkdoctor.smoke.run import LOG, OWN, STAGES, Order, Run, Show, ends, predict
 
@@ -29,14 +32,15 @@ class Wish(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a smoke test ended. `reason` says why nothing could be judged, with `command` for what to do about it."""
+    """How a smoke test ended. `reason` says why nothing could be judged, with what was seen and what to do about it."""
 
     criteria: tuple[Criterion, ...] = ()
-    findings: tuple[findings.Finding, ...] = ()
+    seen: tuple[Finding, ...] = ()
     judgement: Judgement | None = None
     cause: causes.Cause | None = None
     output: str | None = None
     reason: str = ""
+    evidence: tuple[str, ...] = ()
     command: str | None = None
     note: str = ""
 
@@ -46,27 +50,32 @@ class Outcome(NamedTuple):
         return "unknown" if self.reason else verdict(self.criteria)
 
 
-def prepare(machine: Machine) -> Outcome | None:
-    """Why no prediction can be made, as far as that can be known beforehand; None where it can be tried."""
-    for fact in (Python, Openfold3):
-        found = machine.get(fact)
-        if isinstance(found, Missing):
-            return Outcome(reason=found.reason, command=None if fact is Python else "sparkdoctor check openfold3-missing")
-    return None
-
-
 def weights(machine: Machine, wish: Wish) -> str | Outcome:
-    """The file of the weights that is taken; where there is none, why, where they were looked for, and how to get them."""
+    """The file of the weights that is taken; where no prediction can be tried, why, and what to do about it."""
+    python = machine.get(Python)
+    if isinstance(python, Missing):
+        return Outcome(reason=python.reason)
+    if isinstance(missing := machine.get(Openfold3), Missing):
+        return _advised(machine, "openfold3-missing", missing.reason)
     if wish.weights is not None:
         return wish.weights
     found = machine.get(Weights)
     if isinstance(found, Missing):
-        return Outcome(reason=found.reason, command="sparkdoctor check weights-missing")
+        return Outcome(reason=found.reason)
     if found.path is None:
-        looked = "; ".join(found.looked)
-        reason = f"there are no weights: this version takes {found.name}, looked for in {looked}"
-        return Outcome(reason=reason, command=found.how)
+        return _advised(machine, "weights-missing", f"there is no {found.name} in {found.directory}", found.looked)
     return found.path
+
+
+def _advised(machine: Machine, name: str, reason: str, evidence: tuple[str, ...] = ()) -> Outcome:
+    """What a check has to say of what is missing."""
+    check = Registry.load().checks.get(name)
+    verdict = doctor.examine(machine, check) if check else None
+    if verdict is None or verdict.remedy is None:
+        return Outcome(reason=reason, evidence=evidence)
+    return Outcome(
+        reason=f"{verdict.summary}. {verdict.remedy.text}", evidence=verdict.evidence or evidence, command=verdict.remedy.command
+    )
 
 
 def examine(machine: Machine, wish: Wish, show: Show | None = None) -> Outcome:
@@ -77,8 +86,6 @@ def examine(machine: Machine, wish: Wish, show: Show | None = None) -> Outcome:
     Raises:
         OSError: it cannot be written to, or the interpreter not started.
     """
-    if (cannot := prepare(machine)) is not None:
-        return cannot
     if isinstance(file := weights(machine, wish), Outcome):
         return file
     python = machine.need(Python)
@@ -93,8 +100,8 @@ def examine(machine: Machine, wish: Wish, show: Show | None = None) -> Outcome:
     about_run, about_structure = _causes(machine, wish.output, criteria, run, file)
     explained = causes.explained(criteria, about_run, about_structure)
     about = {"gpu": _gpu(machine), "samples": wish.samples, "weights": os.path.basename(file)}
-    kept = findings.remembered(run, judged.seconds, verdict(criteria), about)
-    seen = tuple(findings.found(run, wish.output, judged.seconds, history.last(kept)))
+    kept = remembered(run, judged.seconds, verdict(criteria), about)
+    seen = tuple(findings(run, wish.output, judged.seconds, history.last(kept)))
     note = history.keep(kept) or ""
     main = next((cause for cause in (about_run, about_structure) if cause and verdict(criteria) == "refused"), None)
     return Outcome(explained, seen, judged, main, wish.output, note=note)
@@ -142,7 +149,7 @@ def _failed(criteria: Sequence[Criterion], ids: Sequence[str]) -> bool:
 def _causes(
     machine: Machine, output: str, criteria: Sequence[Criterion], run: Run, file: str
 ) -> tuple[causes.Cause | None, causes.Cause | None]:
-    """The likely causes for the run, and for the structure. Only one that is written and wrong is worth a look into the weights."""
+    """The likely causes for the run and for the structure; the weights are looked into where one was written and is wrong."""
     about_run = about_structure = None
     if _failed(criteria, causes.ABOUT_RUN):
         last = run.course.steps[-1].name if run.course.steps else ""

@@ -52,7 +52,7 @@ def chosen(output: str) -> tuple[str, ...] | None:
 
 
 def temperature(run: Run) -> str:
-    """`cold` where kernels or operators were compiled for a second or more, `warm` where all were found, else `none to compile`."""
+    """`cold` where compiling took a second or more, `warm` where what is compiled was found, else `nothing to compile`."""
     built = sum(kernel.seconds for kernel in (*run.kernels, *run.operators) if kernel.built)
     if built >= SLOW:
         return "cold"
@@ -61,7 +61,7 @@ def temperature(run: Run) -> str:
     return "warm" if compiled or run.operators else "nothing to compile"
 
 
-def found(run: Run, output: str, inference: float | None, before: Mapping[str, Any] | None) -> Iterator[Finding]:
+def findings(run: Run, output: str, inference: float | None, before: Mapping[str, Any] | None) -> Iterator[Finding]:
     """All findings of a run. `inference` is the seconds that OpenFold3 itself measured, `before` the last run like this one."""
     versions = dict(run.versions)
     yield Finding("versions", "Versions", ", ".join(f"{name} {version}" for name, version in versions.items()) or "?", versions)

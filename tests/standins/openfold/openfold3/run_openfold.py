@@ -14,8 +14,30 @@ from openfold3.entry_points.experiment_runner import InferenceExperimentRunner
 FOREVER = 600
 
 
-def main():
-    options = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+def flood() -> None:
+    while True:
+        os.write(1, b"x" * (1 << 20))
+
+
+def leave() -> None:
+    """A daemon in a session of its own, without our mark."""
+    subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({FOREVER})"], start_new_session=True, env={})
+
+
+BEFORE = {
+    "asks": lambda: input("Download of3_ft3_v1.pt (2.3 GB)? (yes/no) "),
+    "hangs": lambda: time.sleep(FOREVER),
+    "crashes": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "is killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "floods": flood,
+    "leaves": leave,
+    "builds": lambda: cpp_extension.load("evoformer_attn"),
+}
+AFTER = {"lingers": lambda: time.sleep(FOREVER), "fails": lambda: sys.exit(1)}
+
+
+def main() -> None:
+    options = dict(zip(sys.argv[2::2], sys.argv[3::2], strict=True))
     output, behaviour = options["--output_dir"], os.environ.get("STANDIN", "")
     with open(os.path.join(output, "seen.json"), "w", encoding="utf-8") as file:
         json.dump({"argv": sys.argv, "stdin": os.readlink("/proc/self/fd/0"), "pid": os.getpid()}, file)
@@ -24,25 +46,10 @@ def main():
     runner = InferenceExperimentRunner(output)
     print(os.environ.get("STANDIN_SAYS", "GPU available: True"), file=sys.stderr)
     runner.setup()
-    if behaviour == "asks":
-        input("Download of3_ft3_v1.pt (2.3 GB)? (yes/no) ")
-    if behaviour == "hangs":
-        time.sleep(FOREVER)
-    if behaviour == "crashes":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if behaviour == "is killed":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if behaviour == "floods":
-        while True:
-            os.write(1, b"x" * (1 << 20))
-    if behaviour == "leaves":  # a daemon in a session of its own, without our mark
-        subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({FOREVER})"], start_new_session=True, env={})
-    if behaviour == "builds":
-        cpp_extension.load("evoformer_attn")
+    BEFORE.get(behaviour, lambda: None)()
     runner.run()
-    if behaviour == "lingers":
-        time.sleep(FOREVER)
-    sys.exit(1 if behaviour == "fails" else 0)
+    AFTER.get(behaviour, lambda: None)()
+    sys.exit(0)
 
 
 main()
