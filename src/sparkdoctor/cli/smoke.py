@@ -137,6 +137,7 @@ def _predict(options: dict[str, Any], began: float) -> int:
 
 def _examined(options: dict[str, Any], profile: Profile, output: str) -> Outcome:
     limit = options["timeout"] or _SECONDS
+    profile = profile._replace(openfold3=profile.openfold3._replace(required=True))  # whatever else it asks for
     host = LocalHost(find_python(options["python"]), runner_yaml=options["runner_yaml"])
     # A machine keeps a part of its time for whoever judges; the prediction has its own.
     machine = Machine(host, profile, timeout=limit + 2 * POST_MORTEM + _LOOKING)

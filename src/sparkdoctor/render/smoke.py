@@ -12,7 +12,7 @@ from sparkdoctor.render import printable
 from sparkdoctor.render.page import INDENT, Page
 from sparkdoctor.smoke.criterion import Criterion
 from sparkdoctor.smoke.examination import Outcome
-from sparkdoctor.smoke.kernels import Kernel, KernelReport, Pass
+from sparkdoctor.smoke.kernels import KERNELS, Kernel, KernelReport, Pass
 
 SCHEMA = "sparkdoctor.smoke/1"
 _MARKS = {
@@ -27,7 +27,7 @@ _VERDICTS = {
     "refused": ("This prediction cannot be believed.", "bold red"),
     "unknown": ("Nothing could be judged.", "bold magenta"),
 }
-_KERNELS = {
+_VERDICTS_ON_KERNELS = {
     "believed": ("The kernels that are there agree with float64.", "bold green"),
     "refused": ("Not all kernels can be believed.", "bold red"),
     "unknown": ("No kernel could be tried.", "bold magenta"),
@@ -70,10 +70,20 @@ def shown_kernels(report: KernelReport) -> str:
             )
         )
         page.blank()
-    _criteria(page, report.criteria)
+    _criteria(page, [one for one in report.criteria if one.status is not Status.SKIPPED])
+    for name in dict.fromkeys(kernel.name for kernel in report.kernels):
+        reasons = {
+            kernel.kind: kernel.criterion.observed
+            for kernel in report.kernels
+            if kernel.name == name and kernel.criterion.status is Status.SKIPPED
+        }
+        for reason in dict.fromkeys(reasons.values()):
+            kinds = [kind for kind, one in reasons.items() if one == reason]
+            what = KERNELS[name] + ("" if len(kinds) > 1 else f" in {kinds[0]}")
+            page.item(Text("- ", "dim"), Text.assemble(what, (f": {_clip(reason)}", "dim")))
     if report.criteria:
         page.blank()
-    _verdict(page, _KERNELS[report.verdict], report.trouble or "", report.evidence, None)
+    _verdict(page, _VERDICTS_ON_KERNELS[report.verdict], report.trouble or "", report.evidence, None)
     return page.text()
 
 
@@ -93,9 +103,7 @@ def _criteria(page: Page, criteria: Sequence[Criterion], cause: str | None = Non
 
 def _verdict(page: Page, words: tuple[str, str], reason: str, evidence: Sequence[str], command: str | None) -> None:
     text, style = words
-    page.add(Text(text, style))
-    if reason:
-        page.add(Text(_clip(reason)))
+    page.add(Text.assemble((text.rstrip(".") + ": ", style), _clip(reason)) if reason else Text(text, style))
     for line in evidence:
         page.add(Text(_clip(line), "dim"), INDENT, bar="│ ")
     if command:
