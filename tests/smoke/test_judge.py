@@ -200,7 +200,7 @@ def test_all_samples_are_judged_and_the_worst_is_named(tmp_path: Path) -> None:
 
 
 def test_one_outlier_among_good_samples_is_a_warning(tmp_path: Path) -> None:
-    found = judged(written(tmp_path, CRYSTAL, CRYSTAL, CRYSTAL, CRYSTAL, shifted(CRYSTAL)))
+    found = judged(written(tmp_path, CRYSTAL, CRYSTAL, CRYSTAL, shifted(CRYSTAL)))
     assert ids(found, Status.WARNING) == {"rmsd", "tm-score"}
     assert verdict(found.criteria) == "believed"
 
@@ -299,6 +299,11 @@ def test_nothing_is_never_believed(tmp_path: Path) -> None:
     assert failed(judged(tmp_path / "empty", since=0.0)) == {"summary", "structures"}
     found = judge(written(tmp_path / "out", CRYSTAL), (), reference=True)
     assert verdict(found.criteria) == "unknown"
+
+
+def test_only_ubiquitin_is_compared(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="only ubiquitin"):
+        judge(written(tmp_path, CRYSTAL), (COMPLEX,), reference=True)
 
 
 # Trees that were recorded: tests/predictions/make.py.
@@ -417,7 +422,7 @@ FILES += [
 ]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.dictionaries(st.sampled_from(FILES), JUNK, min_size=1, max_size=3), st.booleans())
 def test_a_hostile_tree_hangs_and_breaks_nothing(junk: dict[str, str | bytes], reference: bool) -> None:
     with Tree() as tree:
@@ -472,7 +477,9 @@ def test_config_that_asks_for_more_than_anyone_would(tmp_path: Path) -> None:
     directory = written(tmp_path, CRYSTAL)
     (tmp_path / "experiment_config.json").write_text(json.dumps({"experiment_settings": {"seeds": list(range(30_000))}}))
     (tmp_path / "model_config.json").write_text('{"architecture": {"shared": {"diffusion": {"no_full_rollout_samples": 20000}}}}')
-    assert {"summary", "structures"} <= failed(judged(directory))
+    found = judged(directory)
+    assert {"summary", "structures"} <= failed(found)
+    assert line(found, "structures").evidence[-1] == "no more than 2000 are judged"
 
 
 def test_a_table_of_atoms_that_breaks_off_is_told_with_its_line(tmp_path: Path) -> None:

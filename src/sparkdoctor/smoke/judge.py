@@ -142,14 +142,25 @@ def judge(
         reference: whether the queries are ubiquitin, to be compared with 1UBQ.
         since: when the run began, in seconds of the epoch; what is older is of another run.
         samples: how many there must be for each query and seed; None takes OpenFold3's own word.
+
+    Raises:
+        ValueError: `reference` with a query that is not ubiquitin.
     """
+    if reference and any(_sequences(query) != _sequences(UBIQUITIN) for query in queries):
+        raise ValueError("only ubiquitin can be compared with 1UBQ")
     tree = Tree(directory, since)
     if reason := "there is no query to judge by" if not queries else tree.nothing:
         return Judgement(tuple(_skipped(name, reason) for name in TITLES if reference or name not in COMPARISON), (), None)
     seeds = tree.seeds(queries)
-    models = _models(tree, queries, seeds, samples)
+    numbers = _numbers(tree, queries, seeds, samples)
+    due = itertools.product(queries, seeds, numbers)
+    models = [_Model(tree, query, seed, number) for query, seed, number in itertools.islice(due, MODELS_LIMIT)]
     readable = [model for model in models if model.atoms]
-    criteria = [_summary(tree, len(queries) * len(seeds)), _error_log(tree), _structures(tree, models)]
+    criteria = [
+        _summary(tree, len(queries) * len(seeds)),
+        _error_log(tree),
+        _structures(tree, models, len(queries) * len(seeds) * len(numbers)),
+    ]
     looks: list[tuple[str, str, _Look]] = [
         ("residues", _residues_due(queries), _residues),
         ("sequence", "each residue that of the query", _sequence),
@@ -335,16 +346,14 @@ def _chains(atoms: Iterable[Atom]) -> dict[str, list[_Residue]]:
     return chains
 
 
-def _models(tree: Tree, queries: Sequence[Query], seeds: Sequence[str], samples: int | None) -> list[_Model]:
-    """A model for each that is due, there or not."""
-    count = samples or tree.samples()
-    numbers: Iterable[int] = range(1, count + 1) if count else _numbers(tree, queries, seeds)
-    due = itertools.product(queries, seeds, numbers)
-    return [_Model(tree, query, seed, number) for query, seed, number in itertools.islice(due, MODELS_LIMIT)]
+def _sequences(query: Query) -> list[str]:
+    return [chain.sequence for chain in query.chains for _ in chain.ids]
 
 
-def _numbers(tree: Tree, queries: Sequence[Query], seeds: Sequence[str]) -> list[int]:
-    """The numbers of samples that are there, of any query and seed."""
+def _numbers(tree: Tree, queries: Sequence[Query], seeds: Sequence[str], samples: int | None) -> Sequence[int]:
+    """The numbers of the samples that are due: as many as there should be, or else those that are there of any query and seed."""
+    if count := samples or tree.samples():
+        return range(1, count + 1)
     found = {1}
     for query, seed in itertools.product(queries, seeds):
         stem = os.path.join(query.name, f"seed_{seed}", f"{query.name}_seed_{seed}_sample_")
@@ -355,15 +364,16 @@ def _numbers(tree: Tree, queries: Sequence[Query], seeds: Sequence[str]) -> list
     return sorted(found)
 
 
-def _structures(tree: Tree, models: Sequence[_Model]) -> Criterion:
-    expected = f"{len(models)}, with confidences"
-    bad = [model for model in models if model.problems]
-    if not bad:
-        return _criterion("structures", Status.OK, expected, f"{len(models)}")
-    evidence = [problem for model in bad for problem in model.problems][:SHOWN]
+def _structures(tree: Tree, models: Sequence[_Model], due: int) -> Criterion:
+    expected = f"{due}, with confidences"
+    good = sum(not model.problems for model in models)
+    if good == due:
+        return _criterion("structures", Status.OK, expected, f"{good}")
+    evidence = [problem for model in models for problem in model.problems][:SHOWN]
+    evidence += [f"no more than {MODELS_LIMIT} are judged"] * (due > len(models))
     others = [name for name in tree.predicted() if name not in {model.query.name for model in models}]
     evidence += [f"of another query: {name}" for name in others[:SHOWN]]
-    return _criterion("structures", Status.FAILED, expected, f"{len(models) - len(bad)} of {len(models)}", evidence)
+    return _criterion("structures", Status.FAILED, expected, f"{good} of {due}", evidence)
 
 
 class _Seen(NamedTuple):
