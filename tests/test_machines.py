@@ -41,6 +41,11 @@ WRONG: dict[str, dict[str, str]] = {
     "gb10-docker-defaults": {"shm-too-small": "failed", "memlock-limit-low": "warning", "arch-list-wrong": "warning"},
     "gb10-memory-full": {"memory-low": "failed", "build-jobs-unbounded": "failed"},
     "gb10-page-cache": {"page-cache-holds-memory": "warning"},
+    "gb10-openfold3": {},
+    "gb10-openfold3-no-weights": {"weights-missing": "failed"},
+    "gb10-openfold3-old-weights": {"weights-missing": "failed"},
+    "gb10-openfold3-runner-yml": {"runner-yaml-surprise": "warning", "kernel-backend-unavailable": "failed"},
+    "gb10-openfold3-ccd": {"ccd-missing": "failed"},
     "h100": {
         "compute-capability-mismatch": "failed",
         "arch-list-wrong": "failed",

@@ -57,7 +57,7 @@ class World:
     """A machine. Paths are absolute; directories are implied by what they hold.
 
     `denied` may be neither read nor written by this user, `spaces` maps mount points to (total, free) bytes, `nvml`
-    holds the JSON lines of patient/nvml.py, `work` how the scripts that do deep work fare, by their names, and `itself`
+    holds the JSON lines of patient/nvml.py, `sizes` what stat says of files that are larger than described, `work` how the scripts that do deep work fare, by their names, and `itself`
     overrides what the examining process says of itself.
     """
 
@@ -71,6 +71,7 @@ class World:
     env: dict[str, str] = field(default_factory=dict)
     nvml: Ran = field(default_factory=nvml_absent)
     spaces: dict[str, tuple[int, int]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     limits: dict[str, list[int | None]] = field(default_factory=dict)
     itself: dict[str, Any] = field(default_factory=dict)
     work: dict[str, Worked] = field(default_factory=dict)
@@ -201,7 +202,7 @@ class World:
         mine = self._self()["uid"] == 0 or kind == "device" or (real + "/").startswith(("/tmp/", self.env.get("HOME", "/") + "/"))
         return {
             "kind": kind,
-            "size": len(self._content(path)) if kind == "file" and real not in self.denied else 0,
+            "size": self.sizes.get(real, len(self._content(path))) if kind == "file" and real not in self.denied else 0,
             "mode": 0o666 if kind == "device" else 0o755 if runs or kind == "directory" else 0o644,
             "real": real,
             "readable": real not in self.denied,
@@ -226,7 +227,7 @@ class World:
     def _lineage(self, path: str) -> list[dict[str, Any]]:
         chain = [path, *over(path)]
         there = next(one for one in chain if self._has(one))
-        real = self.real(there) + path[len(there.rstrip("/")) :]
+        real = self.real(there).rstrip("/") + path[len(there.rstrip("/")) :]
         return [{"path": one, **self._stat(one)} for one in dict.fromkeys((*chain, *over(real))) if self._has(one)]
 
     def _space(self, path: str) -> dict[str, int]:

@@ -14,12 +14,22 @@ sys.path.insert(0, str(HERE.parent))
 
 from machines import parts, words  # noqa: E402
 from machines.parts import SITE, gb10, healthy_gb10, install_torch, install_triton, ngc_container, nvml, toolkit  # noqa: E402
+import openfolded  # noqa: E402
 from sparkdoctor.redact import Redactor  # noqa: E402
 from sparkdoctor.tape import Player, Recorder, parse  # noqa: E402
 from world import World, examine, nvml_said  # noqa: E402
 
 MACHINES: dict[str, Callable[[], World]] = {}
-PROFILES = {"gb200": "gb200"}
+PROFILES = {"gb200": "gb200"} | dict.fromkeys(
+    (
+        "gb10-openfold3",
+        "gb10-openfold3-no-weights",
+        "gb10-openfold3-old-weights",
+        "gb10-openfold3-runner-yml",
+        "gb10-openfold3-ccd",
+    ),
+    "openfold3-spark",
+)
 
 
 def machine(make: Callable[[], World]) -> Callable[[], World]:
@@ -242,6 +252,64 @@ def gb10_page_cache() -> World:
     """Nearly all of the memory holds files that were read."""
     world = healthy_gb10()
     world.files["/proc/meminfo"] = parts.meminfo(125501816, 8123456, 114204672, swap=(16777212, 16777212), cached=98765432)
+    return world
+
+
+# --- OpenFold3
+
+CACHE = "/home/user/.openfold3"
+
+
+def with_openfold3() -> World:
+    """The healthy Spark with OpenFold3 0.5.0, its weights and its dictionary."""
+    world = healthy_gb10()
+    openfolded.install(world, SITE, CACHE)
+    return world
+
+
+@machine
+def gb10_openfold3() -> World:
+    """OpenFold3 0.5.0 beside PyTorch 2.11 and Triton 3.6, after `setup_openfold`."""
+    return with_openfold3()
+
+
+@machine
+def gb10_openfold3_no_weights() -> World:
+    """OpenFold3 0.5.0 whose weights were moved away; `ckpt_root` stayed, and leads to a disk that is gone."""
+    world = with_openfold3()
+    world.without(f"{CACHE}/{openfolded.FILE}")
+    world.files[f"{CACHE}/ckpt_root"] = "/mnt/weights"
+    return world
+
+
+@machine
+def gb10_openfold3_old_weights() -> World:
+    """OpenFold3 0.5.0 given the weights of 0.3 under its own name."""
+    world = with_openfold3()
+    world.files[f"{CACHE}/{openfolded.FILE}"] = openfolded.checkpoint(*openfolded.NAMES["0.3"])
+    world.files[f"{CACHE}/of3_ft3_v1.pt"] = world.files[f"{CACHE}/{openfolded.FILE}"]
+    return world
+
+
+@machine
+def gb10_openfold3_runner_yml() -> World:
+    """A runner.yml in $OPENFOLD_CACHE that 0.5.0 merges: DeepSpeed's kernels, which are not there, and skip_existing."""
+    world = with_openfold3()
+    world.env["OPENFOLD_CACHE"] = CACHE
+    world.files[f"{CACHE}/runner.yml"] = (
+        "experiment_settings:\n  skip_existing: true\nmodel_update:\n  presets: [predict]\n  custom:\n    settings:\n"
+        "      memory:\n        eval:\n          use_deepspeed_evo_attention: true\n"
+    )
+    return world
+
+
+@machine
+def gb10_openfold3_ccd() -> World:
+    """A download of setup_openfold that broke off has left the beginning of a dictionary in biotite."""
+    world = with_openfold3()
+    path = f"{SITE}/biotite/structure/info/components.bcif"
+    world.files[path] = openfolded.dictionary()[:4000]
+    world.sizes[path] = 23_068_672
     return world
 
 

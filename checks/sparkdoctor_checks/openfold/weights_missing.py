@@ -29,7 +29,8 @@ def weights_missing(weights: Weights, openfold3: Openfold3, python: Python) -> V
     if weights.path is None:
         if weights.dangling:
             summary = f"{weights.name} is not found: {weights.dangling}"
-            remedy = f"Write the directory of the weights into {weights.root}, or remove it and get them again."
+            remedy = f"Write the directory of the weights into {weights.root}, or let setup_openfold write it and download them."
+            command = _setup(openfold3, python) if dirname(weights.root).endswith("/.openfold3") else None
         else:
             summary = f"there is no {wanted} in {weights.directory}"
         return fail(summary, expected=weights.name, observed="none", evidence=evidence, remedy=remedy, command=command)
@@ -81,9 +82,14 @@ def _fetch(weights: Weights, openfold3: Openfold3, python: Python) -> tuple[str,
             weights, source, programs
         )
     if weights.path is None and not weights.dangling and weights.directory.endswith("/.openfold3"):
-        batch = " --non-interactive" if not openfold3.release or openfold3.release >= (0, 4, 2) else ""
-        return f"Let setup_openfold download them (2 GB, from {source}).", f"{quote(programs + '/setup_openfold')}{batch}"
+        return f"Let setup_openfold download them (2 GB, from {source}).", _setup(openfold3, python)
     return f"Download them (2 GB, from {source}).", _copy(weights, source, programs)
+
+
+def _setup(openfold3: Openfold3, python: Python) -> str:
+    """Its command; from 0.4.2 on it need not ask."""
+    batch = " --non-interactive" if not openfold3.release or openfold3.release >= (0, 4, 2) else ""
+    return quote(f"{dirname(python.path)}/setup_openfold") + batch
 
 
 def _copy(weights: Weights, source: str, programs: str) -> str:
