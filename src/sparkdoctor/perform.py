@@ -198,6 +198,7 @@ class _Performance:
     def work(self, step: Work, around: Surroundings) -> None:
         token = process.mark()
         about: dict[str, Any] = {"argv": [step.python, step.name, *step.args], "undo": [], "token": token}
+        known: list[str] = []
         if step.fills is not None:
             with _itself(step.fills) as (_, now):
                 known = os.listdir(step.fills)

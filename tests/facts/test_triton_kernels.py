@@ -1,6 +1,9 @@
 """OpenFold3's kernels in Triton's cache."""
 
 import json
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +12,10 @@ from hypothesis import strategies as st
 
 from by_hand import DEFAULTS, but, place
 from sparkdoctor import profiles
-from sparkdoctor.facts import Gpu, Python, TritonCache, TritonKernels
+from sparkdoctor.facts import Gpu, Python, TritonCache, TritonKernels, triton_kernels
 from sparkdoctor.facts.python import Distribution
-from sparkdoctor.facts.triton_kernels import LIMIT, READS, architecture, triton_in_use
+from sparkdoctor.facts.triton_kernels import architecture, triton_in_use
+from sparkdoctor.host import PATIENT
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Broken, Missing
 from standins.hosts import Paper
@@ -68,9 +72,11 @@ def test_for_all_lengths_another_kernel_is_used() -> None:
     assert not cached(("_attn_fwd_dyn", 121), env={"OF3_TRITON_DYNAMIC_SHAPES": "true"}).warm
 
 
-def test_a_cache_without_end_is_looked_into_so_far() -> None:
-    found = cached(*[("_attn_fwd", 121)] * (LIMIT + 5))
-    assert (len(found.names), found.unseen) == (READS, 6)
+def test_a_cache_without_end_is_looked_into_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_kernels, "LIMIT", 20)
+    monkeypatch.setattr(triton_kernels, "READS", 10)
+    found = cached(*[("_attn_fwd", 121)] * 25)
+    assert (len(found.names), found.unseen) == (10, 6)
     empty = cached(facts=(but(TritonCache, place=place(CACHE, there=False)),))
     assert (empty.names, empty.unseen) == ((), 0)
 
@@ -98,6 +104,34 @@ def test_where_nobody_would_use_them_nobody_looks() -> None:
 )
 def test_descriptions_of_kernels(text: str, number: int | None) -> None:
     assert architecture(text) == number
+
+
+COMPILING = """\
+import os, sys
+sys.path.insert(0, os.environ["PATIENT"])
+os.environ["SPARKDOCTOR_SAY"] = "1"
+import ubiquitin
+from compile import kernel_module, source
+compiled, found = [], set()
+ubiquitin.listen(compiled, found)
+import triton
+from triton.backends.compiler import GPUTarget
+for _ in range(2):
+    triton.compile(source(kernel_module().muladd), target=GPUTarget("cuda", 121, 32))
+(name, seconds), = compiled
+assert seconds > 0, seconds
+print(name, *found)
+"""
+
+
+@pytest.mark.real
+def test_what_the_real_triton_writes_and_tells(patient: Path, tmp_path: Path) -> None:
+    env = {**os.environ, "TRITON_CACHE_DIR": str(tmp_path), "PATIENT": PATIENT}
+    argv = [str(patient / "python"), "-B", "-c", COMPILING]
+    ran = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
+    assert ran.stdout.splitlines()[-1:] == ["muladd muladd"], ran.stderr
+    (description,) = tmp_path.glob("*/muladd.json")
+    assert architecture(description.read_text()) == 121
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda one: st.lists(one) | st.dictionaries(TEXT, one))

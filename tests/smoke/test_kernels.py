@@ -163,6 +163,17 @@ def test_inputs_that_a_kernel_does_not_take() -> None:
     )
 
 
+def test_a_gradient_that_is_not_given_is_a_warning() -> None:
+    lines = good()
+    place = next(at for at, one in enumerate(lines) if one.get("step") == "backward in bfloat16")
+    lines[place + 1]["learnt"]["missing"] = ["dpair", "forward"]
+    del lines[place + 1]["learnt"]["errors"]["dpair"]
+    one = line(report(said({"sdpa_cudnn": lines})), "sdpa-cudnn-bfloat16")
+    assert (one.status, "; dq 1.0e-03, dk 1.0e-03, dv 1.0e-03, no dpair, 0.64 ms both" in one.observed) == (Status.WARNING, True)
+    del lines[place + 1]["learnt"]["errors"]["forward"]
+    assert line(report(said({"sdpa_cudnn": lines})), "sdpa-cudnn-bfloat16").status is Status.FAILED
+
+
 def test_deepspeed_takes_no_float32() -> None:
     found = report(said({"deepspeed": good(0.02)}))
     one = line(found, "deepspeed-float32")

@@ -251,19 +251,16 @@ def backward(torch, call, values, right):
     except Declined as declined:
         learnt(declined=str(declined))
         return
+    missing = [name for name, value in found.items() if value is None]
+    if missing:
+        learnt(missing=missing)
     learnt(errors=errors(found, right), first=first, ms=median(torch, once, values[0]))
 
 
 def errors(found, right):
-    """Relative errors in the Frobenius norm; None for what is not there, or not finite."""
-    result = {}
-    for name, value in found.items():
-        error = None
-        if value is not None:
-            value = value.detach().cpu().double()
-            error = float((value - right[name]).norm() / right[name].norm())
-        result[name] = error
-    return result
+    """Relative errors in the Frobenius norm of what is there."""
+    there = {name: value.detach().cpu().double() for name, value in found.items() if value is not None}
+    return {name: float((value - right[name]).norm() / right[name].norm()) for name, value in there.items()}
 
 
 def synchronize(torch, like):
