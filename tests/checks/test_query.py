@@ -86,6 +86,12 @@ def test_the_installed_parser_wins() -> None:
     assert verdict.summary == "/q.json: queries.u.chains[0].molecule_type: Input should be 0, 1, 2 or 3"
 
 
+def test_a_refusal_whose_words_were_lost_is_one() -> None:
+    verdict = judge("query-invalid", fact(GOOD, Answer((), 3)))
+    assert verdict.status is FAILED
+    assert verdict.summary == "/q.json: refused by OpenFold3 0.5.0's own parser: 3 errors"
+
+
 def test_what_biotite_does_not_know_is_told_once() -> None:
     where = "queries.u.chains[0].non_canonical_residues[2]"
     unknown = Answer(unknown=(Refusal(where, "'ZZZ' is not in the dictionary", "x"),))

@@ -16,7 +16,7 @@ PASTED = 1 << 15
 def query_invalid(query: QueryFile) -> Verdict:
     """The query can be predicted as it is written.
 
-    With `--query FILE` only. OpenFold3 ends on a file that its parser refuses, after half a minute of imports; what the parser
+    With `--query FILE` only. OpenFold3 ends on a file that its parser refuses, after seconds of imports; what the parser
     takes can still fail, with exit status 0 (a ligand with two CCD codes), or be predicted as something else (residues in lower
     case or of an unknown letter become unknown ones), and many keys have no effect: `seeds` in a query is read and never used.
     The installed OpenFold3's own parser is asked; without one, the schema of 0.5.0 as we read it. AlphaFold 3's input format,
@@ -44,6 +44,8 @@ def query_invalid(query: QueryFile) -> Verdict:
     if not isinstance(query.answer, Missing):
         known = {problem.where for problem in problems}
         fatal += [_refusal(refusal) for refusal in query.answer.unknown if refusal.where not in known]
+    if not accepted and not isinstance(query.answer, Missing) and not fatal:
+        fatal = [said[0]]  # it refused, and what it said was lost
     again = f"sparkdoctor check query-invalid --query {quote(query.path)}"
     if fatal:
         more = f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""

@@ -28,7 +28,8 @@ FORMATS = ("terminal", "json", "junit", "markdown")
 
 @click.command(
     "check",
-    epilog="Examples: sparkdoctor check | sparkdoctor check --profile hopper --format json | sparkdoctor check shm-too-small",
+    epilog="Examples: sparkdoctor check | sparkdoctor check --profile hopper --format json | sparkdoctor check shm-too-small |"
+    " sparkdoctor check query-invalid --query my.json",
 )
 @click.argument("ids", nargs=-1, metavar="[IDS]...", shell_complete=complete_ids)
 @examination

@@ -44,7 +44,7 @@ def examination(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def openfold(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that name a user's files for OpenFold3."""
-    query = click.option("--query", metavar="FILE", help="A query (JSON) for OpenFold3 to be examined too.")
+    query = click.option("--query", metavar="FILE", help="A query (JSON) for OpenFold3 to examine too; --timeout is then 120.")
     runner: Callable[..., Any] = click.option("--runner-yaml", metavar="FILE", help="The runner YAML that goes with it.")(command)
     return query(runner)
 

@@ -391,7 +391,7 @@ class _Reading:
         sequence, place = values.get("sequence"), under(where, "sequence")
         if not sequence:
             given = nodes.get("sequence") or nodes["molecule_type"]
-            self.add(where if sequence is None else place, given.at, f"a {kind} without a sequence: the run ends with an error")
+            self.add(where if sequence is None else place, given.at, f"a {kind} needs a sequence")
             return
         residues, odd = POLYMERS[kind], dict[str, int]()
         if not set(sequence) <= set(residues):
