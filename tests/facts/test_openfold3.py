@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import openfolded
-from machines.make_tapes import CACHE, SITE, with_openfold3
+from machines.make_tapes import CACHE, with_openfold3
+from machines.parts import SITE
 from openfolded import FILE, NAMES, checkpoint, dictionary
 from sparkdoctor import profiles, reading
 from sparkdoctor.facts import Ccd, Openfold3, Openfold3Kernels, Python, RunnerYaml, Weights
@@ -401,7 +402,7 @@ def test_two_files_are_merged_as_openfold3_does() -> None:
         ("a: !!python/object:os.system x\n", "line 1: not YAML"),
         ("a: 2024-99-99\n", "not YAML: "),
         ("a: !!bool x\n", "not YAML: "),
-        ("[" * 2000, "not YAML: "),
+        ("[" * 1500, "not YAML: "),
         ("\x01", "not YAML: "),
         ("a: " + "x" * (1 << 20), "larger than 1 MiB"),
     ],
@@ -441,7 +442,7 @@ REJECTED = [
     ("model_update: {presets: predict}\n", "a list of names is due"),
     ("model_update: {custom: }\n", "model_update.custom: a table is due"),
     (
-        "model_update: {custom: {settings: {memory: {eval: {use_triton: true}}}}}\n",
+        "model_update: {custom: {settings: {memory: {eval: {use_triton_kernels: true}}}}}\n",
         "no such switch; did you mean use_triton_triangle",
     ),
     ("model_update: {custom: {settings: {memory: {eval: {use_lma: 'no'}}}}}\n", "true or false is due"),

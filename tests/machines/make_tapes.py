@@ -12,9 +12,9 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
+import openfolded  # noqa: E402
 from machines import parts, words  # noqa: E402
 from machines.parts import SITE, gb10, healthy_gb10, install_torch, install_triton, ngc_container, nvml, toolkit  # noqa: E402
-import openfolded  # noqa: E402
 from sparkdoctor.redact import Redactor  # noqa: E402
 from sparkdoctor.tape import Player, Recorder, parse  # noqa: E402
 from world import World, examine, nvml_said  # noqa: E402

@@ -35,11 +35,11 @@ class Ccd(Fact):
         named = None if isinstance(runner, Missing) else runner.ccd_file_path
         biotite = python.distribution("biotite")
         installed = None
-        if named is None and biotite is None:
-            return Missing(f"biotite is not installed in {python.path}")
         if named is not None:
             path = absolute(machine, named)
-        elif biotite is not None:
+        elif biotite is None:
+            return Missing(f"biotite is not installed in {python.path}")
+        else:
             path = f"{dirname(biotite.path)}/biotite/structure/info/components.bcif"
             lines = machine.records(f"{biotite.path}/RECORD", "biotite/structure/info/components.bcif,", "\n")
             installed = None if isinstance(lines, Missing) else parse_record(lines)
