@@ -275,7 +275,8 @@ def test_kernels_not_warm_gives_what_it_costs() -> None:
     assert "PyTorch expands no ~" not in cold.summary
     assert "PyTorch expands no ~" in judge("kernels-not-warm", having(variable="~/x")).summary
     new = installed(openfold3="0.5.0")
-    assert judge("kernels-not-warm", new, triton=GONE).status is SKIPPED
+    absent = judge("kernels-not-warm", new, triton=GONE)
+    assert (absent.status, absent.summary) == (SKIPPED, GONE.reason)
     for root in (place(ROOT, writable=False), place(ROOT, kind="file"), place(ROOT, there=False, writable=False)):
         stuck = judge("kernels-not-warm", having(root=root))
         assert stuck.status is FAILED

@@ -1,6 +1,7 @@
 """What warm-kernels plans and what it refuses, by facts made by hand."""
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,8 @@ from sparkdoctor.machine import Fact
 from sparkdoctor.model import Missing
 from sparkdoctor.plan import Answer, MakeDirectory, Move, NotNeeded, Plan, Refused, Work
 from sparkdoctor.registry import Registry
+from sparkdoctor.treatment import Outcome
+from ward import admitted
 
 FIX = Registry.load().fixes["warm-kernels"]
 PATH = f"{ROOT}/evoformer_attn"
@@ -226,6 +229,16 @@ def test_directories_of_tritons_cache_are_made_first() -> None:
     root = root._replace(above=(("/home/user", root.above[0][1]),))
     steps = plan(OPENFOLD3[0], but(TritonKernels, names=(), place=root)).steps
     assert steps[:2] == (MakeDirectory("/home/user/.triton"), MakeDirectory(CACHE))
+
+
+def test_what_the_predictions_cost_is_told(tmp_path: Path, library: Path) -> None:
+    ward = admitted("warm-kernels, of Triton", tmp_path, library)
+    ((treated,), _) = ward.treat("warm-kernels")
+    cache = ward.home / ".triton" / "cache"
+    assert treated.outcome is Outcome.CURED
+    assert treated.reason == (
+        f"OpenFold3's Triton kernels are compiled for 12.1 in {cache}; the first prediction compiled 1 kernel"
+    )
 
 
 def test_one_kernel_for_all_lengths_is_said_to_be_one() -> None:

@@ -59,6 +59,8 @@ def kernels_not_warm(  # noqa: PLR0913, PLR0917 (two caches, and what decides wh
         return ok("; ".join(ready))
     if both:
         return skip(f"{'; '.join(kernel.words for kernel in both)}: told by the checks of the extension cache")
+    if triton_in_use(python) and isinstance(triton, Missing):
+        return skip(triton.reason)
     return skip("neither DeepSpeed's nor OpenFold3's kernels are in use here")
 
 
