@@ -149,8 +149,7 @@ class _Watcher:
         for line in lines:
             with contextlib.suppress(ValueError, RecursionError):
                 self._take(json.loads(line))
-        if lines:
-            self._tell()
+                self._tell()  # each stage once, however short
 
     def _take(self, line: Any) -> None:
         match line:
