@@ -1,5 +1,6 @@
 """OpenFold3's files, read: its source, its weights, its dictionary, its runner YAMLs."""
 
+import contextlib
 import gzip
 import io
 import json
@@ -38,7 +39,7 @@ from sparkdoctor.facts.weights import GENERATIONS, describe, parse_head
 from sparkdoctor.host import LocalHost, Question
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Broken, Missing
-from world import World
+from world import World, says
 
 SPARK = profiles.load("openfold3-spark")
 ROOT = f"{SITE}/openfold3"
@@ -125,7 +126,7 @@ def test_any_first_lines(head: bytes) -> None:
 def test_the_program_on_path() -> None:
     world = with_openfold3()
     place = "/home/user/venv/bin/run_openfold"
-    world.programs[place] = lambda argv, options: {}
+    world.programs[place] = says("")
     world.files[place] = "#!/home/user/venv/bin/python3\n"
     assert fact(world, Openfold3).program.ours
     world.files[place] = "#!/opt/other/bin/python3\n"
@@ -417,7 +418,7 @@ def test_what_is_no_yaml(text: str, reason: str) -> None:
 
 def test_aliases_end() -> None:
     bomb = "a: &a {x: 1}\n" + "".join(
-        f"{name}: &{name} {{l: *{last}, r: *{last}}}\n" for last, name in zip("abcdefghij", "bcdefghijk")
+        f"{name}: &{name} {{l: *{last}, r: *{last}}}\n" for last, name in zip("abcdefghij", "bcdefghijk", strict=True)
     )
     assert len(merged(bomb).settings) == 40
     itself = load("a: &a {b: *a}\n")
@@ -504,10 +505,8 @@ def test_any_settings(values: dict[str, Any]) -> None:
 
 @given(st.text())
 def test_any_yaml(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         load(text)
-    except ValueError as error:
-        assert str(error)
 
 
 @given(st.text())
@@ -555,7 +554,7 @@ def test_what_a_real_openfold3_rejects_is_what_is_said(version: str, tmp_path: P
         assert bool(it.rejected) == bool(error), (text, error, it.rejected)
         if not error:
             assert it.kernels == {name: value for name, value in kernels.items() if name in it.kernels}, text
-            assert set(it.kernels) == {name for name in kernels}, text
+            assert set(it.kernels) == set(kernels), text
 
 
 class Given:
