@@ -94,7 +94,7 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
 
     It takes minutes, and the GPU that DeepSpeed will use, from which DeepSpeed reads the architecture.
 
-    From OpenFold3 0.4.5 on, whose kernels are Triton's, it is a prediction that compiles them: OpenFold3 itself predicts
+    From OpenFold3 0.4.4 on, whose kernels are Triton's, it is a prediction that compiles them: OpenFold3 itself predicts
     ubiquitin twice, each time in a new process, with random weights of a model of one block each, whose kernels are those of
     the whole model. The first one fills Triton's cache, the second must find all of it there. Triton compiles OpenFold3's
     attention anew for each number of tokens, unless OF3_TRITON_DYNAMIC_SHAPES=1; the other kernels serve all lengths.

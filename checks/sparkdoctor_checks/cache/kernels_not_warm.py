@@ -31,7 +31,7 @@ def kernels_not_warm(  # noqa: PLR0913, PLR0917 (two caches, and what decides wh
     """The kernels that will be used are compiled already.
 
     DeepSpeed compiles evoformer_attn at its first use: about 3 minutes on a GB10. OpenFold3 uses it by default before 0.4.3; from
-    0.4.5 on it uses Triton kernels, which cost a first prediction about 11 seconds more (25 instead of 14, on an H100). A
+    0.4.4 on it uses Triton kernels, which cost a first prediction about 11 seconds more (25 instead of 14, on an H100). A
     library that was built with other flags than DeepSpeed passes today is built anew, all of it: for another architecture, or
     on a machine with another number of processors (`--threads`). Triton compiles OpenFold3's attention anew for each number of
     tokens, unless OF3_TRITON_DYNAMIC_SHAPES=1: which lengths it has compiled cannot be seen.

@@ -9,7 +9,7 @@ from sparkdoctor.profiles import Profile
 def triton_missing(triton: Triton | Missing, python: Python, profile: Profile) -> Verdict:
     """Triton is installed.
 
-    torch.compile and OpenFold3 from 0.4.5 on need it. It comes with CUDA builds of PyTorch.
+    torch.compile and OpenFold3 from 0.4.4 on need it. It comes with CUDA builds of PyTorch.
 
     Sources:
     - the metadata of PyTorch's and OpenFold3's wheels

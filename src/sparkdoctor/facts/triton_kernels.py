@@ -13,12 +13,12 @@ from sparkdoctor.facts.triton_cache import TritonCache
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
 
-FIRST = (0, 4, 5)
+FIRST = (0, 4, 4)
 """The first OpenFold3 with Triton kernels by default."""
 ATTENTION, DYNAMIC = "_attn_fwd", "_attn_fwd_dyn"
 KERNELS = (ATTENTION, DYNAMIC, "layernorm_kernel", "linear_kernel", "linear_fused_kernel")
 """What a prediction compiles. Sources: core/kernels/triton/evoformer.py and core/model/layers/triangular_multiplicative_update.py
-of OpenFold3 0.4.5 and 0.5.0."""
+of OpenFold3 0.4.4 to 0.5.0."""
 LIMIT, READS = 1024, 64
 """Entries of the cache that are looked into, and descriptions of kernels that are read."""
 

@@ -123,7 +123,7 @@ def triton():
         raise Absent("OpenFold3 is not installed")
     place = os.path.join(os.path.dirname(found.origin), "core", "kernels", "triton", "evoformer.py")
     if not os.path.exists(place):
-        raise Absent("this OpenFold3 has no Triton kernels: they came with 0.4.5")
+        raise Absent("this OpenFold3 has no Triton kernels: they came with 0.4.4")
     if importlib.util.find_spec("triton") is None:
         raise Absent("Triton is not installed")
     spec = importlib.util.spec_from_file_location("openfold3_triton_evoformer", place)
