@@ -137,7 +137,9 @@ def emit(text: str) -> None:
     _write(sys.stdout, text)
 
 
-_PLAIN = str.maketrans({"✓": "+", "✗": "x", "→": ">", "×": "x", "…": "...", "│": "|", "·": "-", "–": "-", "•": "*"})
+_PLAIN = str.maketrans(
+    {"✓": "+", "✗": "x", "→": ">", "×": "x", "…": "...", "│": "|", "·": "-", "–": "-", "•": "*", "Å": "A", "α": "A"}
+)
 
 
 def _write(stream: Any, text: str) -> None:

@@ -141,7 +141,7 @@ def _examined(options: dict[str, Any], profile: Profile, output: str) -> Outcome
     host = LocalHost(find_python(options["python"]), runner_yaml=options["runner_yaml"])
     # A machine keeps a part of its time for whoever judges; the prediction has its own.
     machine = Machine(host, profile, timeout=limit + 2 * POST_MORTEM + _LOOKING)
-    wish = Wish(output, options["weights"], options["runner_yaml"], options["samples"] or 1, limit)
+    wish = Wish(output, options["weights"], options["runner_yaml"], options["samples"] or 1, limit, options["python"])
     try:
         with _Display() as display:
             return examine(machine, wish, display.show)
