@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,25 @@ import pytest
 from sparkdoctor import process
 from sparkdoctor.facts.course import Course, follow
 from sparkdoctor.host import PATIENT
+from sparkdoctor.query import UBIQUITIN, document
 from standins.hosts import Witness
 from warmed import troubles, written
 
 FILES = {
     "torch/__init__.py": """\
-import contextlib, json, os
+import contextlib, json
 __version__ = "2.11.0"
 no_grad = contextlib.nullcontext
 
-class cuda:
-    is_available = staticmethod(lambda: os.environ.get("STANDIN") != "no GPU")
+def manual_seed(seed):
+    pass
 
 def save(state, path):
     with open(path, "w") as file:
         json.dump(state, file)
 """,
+    "torch/utils/__init__.py": "",
+    "torch/utils/cpp_extension.py": "load = None\n",
     "triton/__init__.py": """\
 import os
 __version__ = "3.6.0"
@@ -36,8 +40,13 @@ class knobs:
         dir = os.environ["TRITON_CACHE_DIR"]
     class compilation:
         listener = None
+    class runtime:
+        jit_cache_hook = None
 """,
+    "triton/knobs.py": "",
     "openfold3/__init__.py": "print('a word of OpenFold3')\n",
+    "openfold3/entry_points/__init__.py": "",
+    "openfold3/entry_points/experiment_runner.py": "import triton\n",
     "openfold3/projects/__init__.py": "",
     "openfold3/projects/of3_all_atom/__init__.py": "",
     "openfold3/projects/of3_all_atom/project_entry.py": """\
@@ -54,6 +63,8 @@ class OF3ProjectEntry:
         return SimpleNamespace(architecture=architecture, custom=custom)
 """,
     "openfold3/projects/of3_all_atom/model.py": """\
+import os
+
 class Values(list):
     def __init__(self, *shape):
         self.shape, self.ndim = shape, len(shape)
@@ -66,6 +77,8 @@ class Values(list):
 
 class OpenFold3:
     def __init__(self, config):
+        if os.environ.get("STANDIN") == "no model":
+            raise KeyError("no such block")
         self.named = {"layer_norm.weight": Values(4), "layer_norm.bias": Values(4), "linear.weight": Values(2, 4)}
         self.custom = config.custom
     def named_parameters(self):
@@ -79,49 +92,51 @@ from types import SimpleNamespace
 
 KERNELS = ["_attn_fwd", "layernorm_kernel", "linear_kernel"]
 
-class cli:
-    def main(args, prog_name, standalone_mode):
-        how = os.environ.get("STANDIN", "")
-        assert args[0] == "predict" and not standalone_mode and sys.stdin.read() == ""
-        options = dict(option[2:].split("=", 1) for option in args[1:])
-        runner, weights, query = (json.load(open(options[name])) for name in ("runner_yaml", "inference_ckpt_path", "query_json"))
-        assert runner["model_update"] == {"presets": ["predict"], "custom": weights["custom"]}, runner
-        assert options["use_msa_server"] == options["use_templates"] == "False"
-        assert len(query["queries"]["ubiquitin"]["chains"][0]["sequence"]) == 76
-        for name in ("OPENFOLD_CACHE", "TMPDIR"):
-            assert os.environ[name].startswith(os.path.dirname(options["output_dir"]))
-        os.mkdir(options["output_dir"])
-        print("Predicting: 100%", flush=True)
-        if how == "abort":
-            os.abort()
-        if how == "exit":
-            sys.exit(1)
-        if how == "raise":
-            raise ValueError("no such option")
-        if how == "failed query":
-            os.mkdir(options["output_dir"] + "/logs")
-            with open(options["output_dir"] + "/logs/predict_err_rank0.log", "w") as log:
-                log.write("Failed for query_id(s) ubiquitin\\n\\nTraceback:\\n  File x\\nRuntimeError: CUDA error: no kernel image\\n----\\n")
-        for number, name in enumerate(KERNELS):
-            place = os.path.join(os.environ["TRITON_CACHE_DIR"], "HASH%d" % number)
-            hit = os.path.exists(place) and not (how == "again" and number)
-            os.makedirs(place, exist_ok=True)
-            with open(place + "/" + name + ".json", "w") as file:
-                json.dump({"target": {"backend": "cuda", "arch": 90, "warp_size": 32}, "name": name}, file)
-            listener = triton.knobs.compilation.listener
-            listener(src=SimpleNamespace(name=name), metadata={}, metadata_group={}, times=SimpleNamespace(total=1500000), cache_hit=hit)
-        if how in ("failed query", "nothing"):
-            return
-        seed = options["output_dir"] + "/ubiquitin/seed_42"
-        os.makedirs(seed)
-        with open(seed + "/timing.json", "w") as file:
-            json.dump({"runtime_s": 12.345}, file)
-        open(seed + "/ubiquitin_seed_42_sample_1_model.cif", "w").close()
+def main():
+    how = os.environ.get("STANDIN", "")
+    assert sys.argv[1] == "predict" and sys.stdin.read() == ""
+    options = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+    runner, weights, query = (json.load(open(options["--" + name])) for name in ("runner_yaml", "inference_ckpt_path", "query_json"))
+    assert runner["model_update"] == {"presets": ["predict"], "custom": weights["custom"]}, runner
+    assert runner["data_module_args"] == {"num_workers": 0}
+    assert options["--use_msa_server"] == options["--use_templates"] == "False"
+    assert len(query["queries"]["ubiquitin"]["chains"][0]["sequence"]) == 76
+    output = options["--output_dir"]
+    for name in ("OPENFOLD_CACHE", "TMPDIR"):
+        assert os.environ[name].startswith(os.path.dirname(output))
+    assert os.listdir(output) == []
+    print("Predicting: 100%", flush=True)
+    if how == "abort":
+        os.abort()
+    if how == "exit":
+        sys.exit(1)
+    if how == "raise":
+        raise ValueError("no such option")
+    if how == "failed query":
+        os.mkdir(output + "/logs")
+        with open(output + "/logs/predict_err_rank0.log", "w") as log:
+            log.write("Failed for query_id(s) ubiquitin\\n\\nTraceback:\\n  File x\\nRuntimeError: CUDA error: no kernel image\\n----\\n")
+    for number, name in enumerate(KERNELS):
+        place = os.path.join(os.environ["TRITON_CACHE_DIR"], "HASH%d" % number)
+        hit = os.path.exists(place) and not (how == "again" and number)
+        os.makedirs(place, exist_ok=True)
+        with open(place + "/" + name + ".json", "w") as file:
+            json.dump({"target": {"backend": "cuda", "arch": 90, "warp_size": 32}, "name": name}, file)
+        listener = triton.knobs.compilation.listener
+        listener(src=SimpleNamespace(name=name), metadata={}, metadata_group={}, times=SimpleNamespace(total=1500000), cache_hit=hit)
+    if how in ("failed query", "nothing"):
+        return
+    seed = output + "/ubiquitin/seed_42"
+    os.makedirs(seed)
+    with open(seed + "/timing.json", "w") as file:
+        json.dump({"runtime_s": 12.345}, file)
+    open(seed + "/ubiquitin_seed_42_sample_1_model.cif", "w").close()
+
+main()
 """,
 }
-STEPS = ["find Triton's cache"] + [
-    f"{step}{again}" for again in ("", " again") for step in ("start OpenFold3", "predict ubiquitin")
-]
+STEPS = ["find Triton's cache", "make a small model", "predict ubiquitin", "predict ubiquitin again"]
+QUERY = document([UBIQUITIN])
 
 
 def predicted(place: Path, how: str = "", *, cache: str = "cache", files: dict[str, str] | None = None) -> Course:
@@ -131,7 +146,7 @@ def predicted(place: Path, how: str = "", *, cache: str = "cache", files: dict[s
     directory.mkdir(exist_ok=True)
     temporary.mkdir(exist_ok=True)
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(place / "site"), "TRITON_CACHE_DIR": str(place / cache)}
-    argv = [sys.executable, "-B", f"{PATIENT}/warm_triton.py", str(directory)]
+    argv = [sys.executable, "-B", f"{PATIENT}/warm_triton.py", str(directory), QUERY]
     env |= {"STANDIN": how, "TMPDIR": str(temporary), "HOME": str(place)}
     found = follow(process.work(argv, timeout=60, env=env, hear=lambda _: None))
     assert list(temporary.iterdir()) == []
@@ -159,17 +174,14 @@ def test_the_second_prediction_finds_what_the_first_one_has_compiled(tmp_path: P
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ("no GPU", {"start OpenFold3": "raised RuntimeError: RuntimeError: PyTorch reaches no GPU"}),
-        ("abort", {"predict ubiquitin": "raised RuntimeError: it ended with status -6"}),
-        ("exit", {"predict ubiquitin": "raised RuntimeError: SystemExit: 1"}),
-        ("raise", {"predict ubiquitin": "raised RuntimeError: ValueError: no such option"}),
-        ("nothing", {"predict ubiquitin": "raised RuntimeError: RuntimeError: OpenFold3 made no structure"}),
+        ("no model", {"make a small model": "raised RuntimeError: it ended with status 1: KeyError: 'no such block'"}),
+        ("abort", {"predict ubiquitin": "raised RuntimeError: it was ended by signal 6"}),
+        ("exit", {"predict ubiquitin": "raised RuntimeError: it ended with status 1: Predicting: 100%"}),
+        ("raise", {"predict ubiquitin": "raised RuntimeError: it ended with status 1: ValueError: no such option"}),
+        ("nothing", {"predict ubiquitin": "raised RuntimeError: OpenFold3 made no structure"}),
         (
             "failed query",
-            {
-                "predict ubiquitin": "raised RuntimeError: RuntimeError: OpenFold3 made no structure: "
-                "RuntimeError: CUDA error: no kernel image"
-            },
+            {"predict ubiquitin": "raised RuntimeError: OpenFold3 made no structure: RuntimeError: CUDA error: no kernel image"},
         ),
         (
             "again",
@@ -198,16 +210,16 @@ def test_what_is_not_there_is_told_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("version", ["050", "045"])
-def test_the_real_openfold3_predicts_twice(version: str, tmp_path: Path, witness: Witness) -> None:
+@pytest.mark.parametrize("version", ["0.5.0", "0.4.5"])
+def test_the_real_openfold3_predicts_twice(
+    version: str, openfold3: Callable[[str], Path], tmp_path: Path, witness: Witness
+) -> None:
     """Without Triton, on the CPU: what it is told, the weights and the two predictions are the real thing."""
-    found = os.environ.get(f"SPARKDOCTOR_TEST_OPENFOLD3_{version}")
-    if found is None:
-        pytest.skip(f"$SPARKDOCTOR_TEST_OPENFOLD3_{version} names no environment's bin directory")
+    found = openfold3(version)
     env: dict[str, Any] = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "cache").mkdir()
     (tmp_path / "tmp").mkdir()
-    argv = [f"{found}/python", "-B", f"{PATIENT}/warm_triton.py", str(tmp_path / "cache")]
+    argv = [f"{found}/python", "-B", f"{PATIENT}/warm_triton.py", str(tmp_path / "cache"), QUERY]
     refused = follow(process.work(argv, timeout=60, env=env, hear=lambda _: None))
     assert troubles(refused) == {"find Triton's cache": "raised RuntimeError: triton is not installed"}
     course = follow(process.work([*argv, "cpu"], timeout=600, env=env, hear=lambda _: None))

@@ -167,6 +167,8 @@ def _by_a_prediction(  # noqa: PLR0913, PLR0917 (a prediction rests on all of th
     cgroup: Cgroup | Missing,
 ) -> Answer:
     """Have OpenFold3 make a small prediction, for which Triton compiles what it compiles for every one."""
+    from sparkdoctor.query import UBIQUITIN, document  # noqa: PLC0415 (only where there is a prediction to make)
+
     if isinstance(triton, Missing):
         return Refused(triton.reason)
     if isinstance(kernels, Missing):
@@ -198,7 +200,7 @@ def _by_a_prediction(  # noqa: PLR0913, PLR0917 (a prediction rests on all of th
             Work(
                 python.path,
                 "warm_triton",
-                (place.path,),
+                (place.path, document([UBIQUITIN])),
                 f"have OpenFold3 {openfold3.version} predict ubiquitin with random weights, and again to see that all is there",
                 reserve=reserve,
                 fills=place.path,

@@ -110,17 +110,13 @@ COMPILING = """\
 import os, sys
 sys.path.insert(0, os.environ["PATIENT"])
 os.environ["SPARKDOCTOR_SAY"] = "1"
-import ubiquitin
+import predict, triton
 from compile import kernel_module, source
-compiled, found = [], set()
-ubiquitin.listen(compiled, found)
-import triton
+predict.watch_triton()
 from triton.backends.compiler import GPUTarget
 for _ in range(2):
     triton.compile(source(kernel_module().muladd), target=GPUTarget("cuda", 121, 32))
-(name, seconds), = compiled
-assert seconds > 0, seconds
-print(name, *found)
+print(predict.kernels["built"], predict.kernels["found"])
 """
 
 
@@ -129,7 +125,9 @@ def test_what_the_real_triton_writes_and_tells(patient: Path, tmp_path: Path) ->
     env = {**os.environ, "TRITON_CACHE_DIR": str(tmp_path), "PATIENT": PATIENT}
     argv = [str(patient / "python"), "-B", "-c", COMPILING]
     ran = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
-    assert ran.stdout.splitlines()[-1:] == ["muladd muladd"], ran.stderr
+    told, kernels = ran.stdout.splitlines()[-2:]
+    said = json.loads(told)
+    assert (said["kernel"], said["seconds"] > 0, kernels) == ("muladd", True, "1 1"), ran.stderr
     (description,) = tmp_path.glob("*/muladd.json")
     assert architecture(description.read_text()) == 121
 

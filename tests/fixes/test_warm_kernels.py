@@ -36,6 +36,7 @@ from sparkdoctor.facts.python import Distribution
 from sparkdoctor.machine import Fact
 from sparkdoctor.model import Missing
 from sparkdoctor.plan import Answer, MakeDirectory, Move, NotNeeded, Plan, Refused, Work
+from sparkdoctor.query import UBIQUITIN, document
 from sparkdoctor.registry import Registry
 from sparkdoctor.treatment import Outcome
 from ward import admitted
@@ -218,7 +219,7 @@ def test_a_prediction_compiles_what_is_tritons(version: str) -> None:
     found = plan(but(Python, distributions={**WITH_NINJA, "openfold3": Distribution(version, "/x")}), COMPILED)
     (work,) = found.steps
     assert isinstance(work, Work)
-    assert work[:3] == ("/venv/bin/python", "warm_triton", (CACHE,))
+    assert work[:3] == ("/venv/bin/python", "warm_triton", (CACHE, document([UBIQUITIN])))
     assert (work.fills, work.reserve) == (CACHE, 4 * GIB)
     assert found.summary == f"OpenFold3's Triton kernels are compiled for 12.1 in {CACHE}"
     assert found.notes[1].startswith("compiled for ubiquitin's 76 tokens: Triton compiles the attention kernel anew for each")

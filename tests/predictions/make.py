@@ -22,46 +22,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from sparkdoctor.host import PATIENT
+from sparkdoctor.query import UBIQUITIN
+
 HERE = Path(__file__).resolve().parent
-UBIQUITIN = "MQIFVKTLTGKTITLEVEPSDTIENVKAKIQDKEGIPPDQQRLIFAGKQLEDGRTLSDYNIQKESTLHLVLRLRGG"
-
-WEIGHTS = """
-import contextlib, json, sys, torch
-from openfold3.entry_points import experiment_runner
-from openfold3.projects.of3_all_atom.model import OpenFold3
-from openfold3.projects.of3_all_atom.project_entry import ModelUpdate, OF3ProjectEntry
-
-def config(custom):
-    return OF3ProjectEntry().get_model_config_with_update(ModelUpdate(presets=["predict"], custom=custom))
-
-def one_block(node):
-    found = {}
-    for key in node:
-        if key == "no_blocks":
-            found[key] = 1
-        elif hasattr(node[key], "keys"):
-            below = one_block(node[key])
-            if below:
-                found[key] = below
-    return found
-
-path = sys.argv[1]
-custom = {"architecture": one_block(config({}).architecture)}
-torch.manual_seed(0)
-with getattr(experiment_runner, "skip_random_init", contextlib.nullcontext)():
-    model = OpenFold3(config(custom))
-with torch.no_grad():
-    for name, parameter in model.named_parameters():
-        if "layer_norm" in name and name.endswith("weight"):
-            parameter.fill_(1)
-        elif parameter.ndim < 2:
-            parameter.zero_()
-        else:
-            parameter.normal_(0, parameter.shape[-1] ** -0.5)
-torch.save(model.state_dict(), path + ".pt")
-torch.save({key: value * float("nan") if value.is_floating_point() and "version" not in key else value
-            for key, value in model.state_dict().items()}, path + "-nan.pt")
-json.dump(custom, open(path + ".json", "w"))
+WITHOUT_NUMBERS = """
+import sys, torch
+values = torch.load(sys.argv[1])
+torch.save({name: value * float("nan") if value.is_floating_point() and "version" not in name else value
+            for name, value in values.items()}, sys.argv[2])
 """
 
 
@@ -73,8 +42,9 @@ def ligand(ids: str, **more: Any) -> dict[str, Any]:
     return {"molecule_type": "ligand", "chain_ids": list(ids), **more}
 
 
-GOOD: dict[str, Any] = {"chains": [protein(UBIQUITIN)]}
-BAD: dict[str, Any] = {"chains": [protein(UBIQUITIN), ligand("L", ccd_codes=["ZZZZZ"])]}
+SEQUENCE = UBIQUITIN.chains[0].sequence
+GOOD: dict[str, Any] = {"chains": [protein(SEQUENCE)]}
+BAD: dict[str, Any] = {"chains": [protein(SEQUENCE), ligand("L", ccd_codes=["ZZZZZ"])]}
 COMPLEX: dict[str, Any] = {
     "chains": [
         protein("MQSFVKTLTG", "AB", non_canonical_residues={"3": "SEP"}),
@@ -130,7 +100,8 @@ def merged(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
 def weights(work: Path, version: str, bin_: Path) -> str:
     path = work / f"weights-{version}"
     if not path.with_name(path.name + ".json").exists():
-        subprocess.run([bin_ / "python", "-c", WEIGHTS, path], check=True, cwd=work, env=environment(work))
+        for argv in (("-B", f"{PATIENT}/small_model.py", path), ("-c", WITHOUT_NUMBERS, f"{path}.pt", f"{path}-nan.pt")):
+            subprocess.run([bin_ / "python", *argv], check=True, cwd=work, env=environment(work))
     return str(path)
 
 
@@ -145,7 +116,7 @@ def record(name: str, case: Case, work: Path, bin_: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     custom = json.loads(Path(stem + ".json").read_text())
-    custom = merged(custom, {"architecture": {"shared": {"num_recycles": 0, "diffusion": {"no_full_rollout_steps": case.steps}}}})
+    custom = merged(custom, {"architecture": {"shared": {"diffusion": {"no_full_rollout_steps": case.steps}}}})
     custom["settings"] = {"memory": {"eval": dict(case.kernels)}}
     runner: dict[str, Any] = {
         "pl_trainer_args": {"accelerator": "cpu"},

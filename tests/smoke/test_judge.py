@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from predicted import CASES, cif, crystal, mirrored, moved, noisy, recorded, summary, walked, written
 from sparkdoctor.model import Status
-from sparkdoctor.query import Chain, Query
+from sparkdoctor.query import UBIQUITIN, Chain, Query
 from sparkdoctor.smoke.criterion import Criterion, verdict
-from sparkdoctor.smoke.judge import COMPARISON, TITLES, UBIQUITIN, Judgement, judge
+from sparkdoctor.smoke.judge import COMPARISON, TITLES, Judgement, judge
 from sparkdoctor.smoke.structure import Atom
 
 CRYSTAL = crystal()

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sparkdoctor.host import PATIENT
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing, Status
 from sparkdoctor.process import Worked
+from sparkdoctor.render.smoke import shown_kernels
 from sparkdoctor.smoke.criterion import Criterion
 from sparkdoctor.smoke.kernels import KERNELS, TOLERANCE, KernelReport, check_kernels, evoformer, read, try_kernels
 from standins.hosts import Witness
@@ -243,6 +245,98 @@ def test_any_report_can_be_read(lines: list[Line], code: int | None) -> None:
         assert one.status is not Status.CRASHED
 
 
+# --- what a person sees
+
+
+def table(found: KernelReport, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = shown_kernels(found).splitlines()
+    assert all(len(line) <= 80 for line in lines), lines
+    return lines
+
+
+def row(lines: list[str], kernel: str) -> list[str]:
+    (found,) = (line for line in lines if kernel in line)
+    return found.partition(kernel)[2].split()
+
+
+def test_the_kernels_as_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = good(1e-3)
+    place = next(at for at, one in enumerate(lines) if one.get("step") == "backward in float32")
+    lines[place + 1] = {"learnt": {"declined": "no gradient of a mask"}}
+    lines[place - 3]["learnt"]["errors"]["dk"] = 0.0123
+    found = table(report(said({"sdpa_efficient": lines, "deepspeed": good()})), monkeypatch)
+    assert row(found, "✓ PyTorch memory-efficient bfloat16") == ["1.0e-03", "0.21", "1.2e-02", "0.64", "2.30"]
+    assert row(found, "✓ PyTorch memory-efficient float32") == ["1.0e-03", "0.21", "-", "-", "2.30"]
+    assert "- PyTorch's memory-efficient attention in float32: no backward pass: no gradient" in found
+    assert "- DeepSpeed's evoformer_attn in float32: cast to bfloat16, as OpenFold3 does" in found
+    assert "- OpenFold3's Triton kernel: not available, because it is not installed" in found
+    assert not any(line.lstrip("✓ ").startswith("OpenFold3 Triton") for line in found), "only what ran has a row"
+    assert found[-1] == "The kernels that are there agree with float64."
+
+
+def test_what_went_wrong_is_told_below_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = good(1e-3)
+    place = next(at for at, one in enumerate(lines) if one.get("step") == "backward in float32")
+    lines[place + 1]["learnt"]["errors"] |= {"dk": 0.5, "dv": None}
+    place = next(at for at, one in enumerate(lines) if one.get("step") == "forward in bfloat16")
+    del lines[place + 1 : place + 4]
+    lines.insert(place + 1, {"error": "RuntimeError", "text": "no kernel image", "place": "attention.py:7"})
+    found = table(report(said({"triton": lines})), monkeypatch)
+    assert row(found, "✗ OpenFold3 Triton         bfloat16") == ["-"] * 5
+    assert row(found, "✗ OpenFold3 Triton         float32") == ["1.0e-03", "0.21", "nan", "0.64", "2.30"]
+    text = " ".join(line.strip() for line in found)
+    assert "✗ OpenFold3's Triton kernel is right in bfloat16: forward in bfloat16 raised RuntimeError: no kernel image" in text
+    assert "│ attention.py:7" in text
+    assert "dk 5.0e-01, dv not finite, dpair 1.0e-03" in text
+    assert found[-1] == "Not all kernels can be believed."
+
+
+def test_without_a_kernel_there_is_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = table(report(said({})), monkeypatch)
+    assert not any("call s" in line for line in found)
+    assert found[-1] == "No kernel could be tried."
+
+
+# --- what PyTorch says of a backend that it does not take
+
+WARNINGS = (
+    "Memory efficient kernel not used because: (Triggered internally at /pytorch/cuda/sdp_utils.cpp:889.)",
+    "Memory Efficient attention has been runtime disabled. (Triggered internally at /pytorch/sdp_utils_cpp.h:550.)",
+    "Flash attention kernel not used because: (Triggered internally at /pytorch/cuda/sdp_utils.cpp:891.)",
+    "Flash Attention does not support non-null attn_mask. (Triggered internally at /pytorch/sdp_utils_cpp.h:262.)",
+    "CuDNN attention kernel not used because: (Triggered internally at /pytorch/cuda/sdp_utils.cpp:893.)",
+    "Expected query, key and value to all be of dtype: {Half, BFloat16}. Got Query dtype: float instead. (Triggered internally)",
+    "cuDNN attention has been runtime disabled. (Triggered internally at /pytorch/cuda/sdp_utils.cpp:711.)",
+)
+REASON = """\
+import json, os, sys
+sys.path.insert(0, os.environ["PATIENT"])
+os.environ["SPARKDOCTOR_SAY"] = "2"
+import kernels
+said = json.load(sys.stdin)
+json.dump([kernels.reason(words, name) for words in (said, said[:1] + said[2:5]) for name in kernels.BACKENDS], sys.stdout)
+"""
+
+
+def test_the_reason_is_that_of_the_backend_that_was_asked_for() -> None:
+    argv = [sys.executable, "-B", "-c", REASON]
+    env = {**os.environ, "PATIENT": PATIENT}
+    ran = subprocess.run(argv, env=env, check=True, capture_output=True, text=True, input=json.dumps(WARNINGS))
+    nothing = "PyTorch has no such kernel for these inputs here"
+    types = "Expected query, key and value to all be of dtype: {Half, BFloat16}."
+    assert json.loads(ran.stdout) == [
+        "Flash Attention does not support non-null attn_mask.",
+        "Memory Efficient attention has been runtime disabled.",
+        f"{types}; cuDNN attention has been runtime disabled.",
+        nothing,
+        "Flash Attention does not support non-null attn_mask.",
+        nothing,
+        nothing,
+        nothing,
+    ]
+
+
 # --- which evoformer_attn would be loaded
 
 
@@ -344,13 +438,27 @@ factor = os.environ.get("STANDIN_TRITON", "1")
 if factor == "broken":
     raise ImportError("cannot import name 'ir' from 'triton._C.libtriton'")
 
+import torch
+
+def cut(value):
+    return (value.contiguous().view(torch.int32) & ~0x1FFF).view(torch.float32)
+
+class TensorCores(torch.autograd.Function):
+    def forward(save, a, b):
+        a, b = cut(a), cut(b)
+        save.save_for_backward(a, b)
+        return a @ b
+    def backward(saved, gradient):
+        a, b = saved.saved_tensors
+        return cut(gradient) @ b.mT, a.mT @ cut(gradient)
+
 def TritonEvoformer(q, k, v, mask, pair):
     if factor == "abort":
         os.abort()
-    kind = q.dtype
+    kind, multiply = q.dtype, TensorCores.apply if factor == "cut to TF32" else torch.matmul
     q, k, v = (value.float().transpose(2, 3) for value in (q, k, v))
-    scores = q @ k.mT / q.shape[-1] ** 0.5 + mask.float() + pair.float()
-    return ((scores.softmax(-1) @ v).transpose(2, 3) * float(factor)).to(kind)
+    scores = multiply(q, k.mT) / q.shape[-1] ** 0.5 + mask.float() + pair.float()
+    return (multiply(scores.softmax(-1), v).transpose(2, 3) * float(factor if multiply is torch.matmul else 1)).to(kind)
 """
 OPERATOR = """\
 from deepspeed.ops.op_builder import EvoformerAttnBuilder
@@ -423,6 +531,18 @@ def test_a_kernel_that_is_wrong_is_refused(patient: Path, tmp_path: Path, factor
     bad = {one.id: one.observed for one in found.criteria if one.status is Status.FAILED}
     assert words[factor] in bad["triton-bfloat16"]
     assert {name.rpartition("-")[0] for name in bad} == {"triton"}
+
+
+@pytest.mark.real
+def test_tf32_cut_off_takes_half_of_what_is_allowed(patient: Path, tmp_path: Path) -> None:
+    found = tried(patient, tmp_path, STANDIN_TRITON="cut to TF32")
+    (kernel,) = (one for one in found.kernels if (one.name, one.kind) == ("triton", "float32"))
+    assert kernel.forward is not None
+    assert kernel.backward is not None
+    errors = {**kernel.backward.errors, **kernel.forward.errors}  # an H100: 1.1e-3, 1.9e-3, 1.9e-3, 1.3e-3, 1.2e-3
+    wanted = {"forward": 1.1e-3, "dq": 1.9e-3, "dk": 1.9e-3, "dv": 1.3e-3, "dpair": 1.2e-3}
+    assert errors == pytest.approx(wanted, rel=0.1)
+    assert kernel.criterion.status is Status.OK
 
 
 @pytest.mark.real

@@ -94,15 +94,21 @@ def errors(torch, kind, device):
         value = value.detach().double().cpu()
         if not bool(torch.isfinite(value).all()):
             raise ArithmeticError("%s is not finite" % name)
-        result[name] = float((value - right.detach()).norm() / right.detach().norm())
+        result[name] = distance(value, right.detach())
     return result
 
 
 def attention(q, k, v, bias1, bias2):
-    """What DS4Sci_EvoformerAttention computes: softmax(QK/sqrt(dim) + biases)V, of [1, rows, residues, heads, dim]."""
+    """What all these kernels compute: softmax(QK/sqrt(dim) + biases)V, of [1, rows, residues, heads, dim]."""
+    dim = q.shape[-1]
     q, k, v = (value.transpose(-2, -3) for value in (q, k, v))
-    scores = q @ k.transpose(-1, -2) / DIM**0.5 + bias1 + bias2
+    scores = q @ k.transpose(-1, -2) / dim**0.5 + bias1 + bias2
     return (scores.softmax(-1) @ v).transpose(-2, -3)
+
+
+def distance(value, right):
+    """A relative error, in the Frobenius norm."""
+    return float((value - right).norm() / right.norm())
 
 
 def main(device):

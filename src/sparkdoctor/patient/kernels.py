@@ -14,6 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
+from evoformer import attention, distance
 from steps import attempt, branch, learnt, main
 
 TOKENS, HEADS, DIM = 76, 4, 32
@@ -22,6 +23,13 @@ MASKED = -1e9
 """The bias of a token that is not to be seen: `inf` of model_config.py."""
 SECONDS = 120
 """For one kernel, with the imports that it needs and what it compiles."""
+BACKENDS = {
+    "FLASH_ATTENTION": "flash attention",
+    "EFFICIENT_ATTENTION": "memory efficient",
+    "CUDNN_ATTENTION": "cudnn attention",
+    "MATH": "math",
+}
+"""How PyTorch's warning begins after which it says why it does not take a backend. Source: its cuda/sdp_utils.cpp."""
 CALLS, PATIENCE = 20, 0.5
 """How many calls the median is of, and the seconds that they may take."""
 
@@ -175,12 +183,22 @@ def sdpa(torch, name):
             except RuntimeError as error:
                 if not str(error).startswith(("No available kernel", "No viable backend")):
                     raise
-                said = [str(warning.message).partition(" (Triggered")[0] for warning in caught]
-                said = [words for words in said if not words.endswith(("because:", "due to:"))]
-                raise Declined(said[-1] if said else "PyTorch has no such kernel for these inputs here") from None
+                raise Declined(reason([str(warning.message) for warning in caught], name)) from None
         return found.transpose(-2, -3)[None]
 
     return call
+
+
+def reason(said, name):
+    """Why PyTorch does not take a backend. It warns of all of them, each under a line of its own: `… not used because:`."""
+    mine, found = False, []
+    for words in said:
+        words = words.partition(" (Triggered")[0].partition(" Got ")[0].strip()
+        if words.endswith("because:"):
+            mine = words.casefold().startswith(BACKENDS[name])
+        elif mine and words not in found:
+            found.append(words)
+    return "; ".join(found) or "PyTorch has no such kernel for these inputs here"
 
 
 def plain(q, k, v, mask, pair):
@@ -213,10 +231,7 @@ def reference(given):
     """All of it in float64 on the CPU: the result, and the gradients of q, k, v and the pair bias."""
     q, k, v, mask, pair, gradient = (value.double() for value in given)
     wanted = [value.requires_grad_() for value in (q, k, v, pair)]
-    heads_first = (value.transpose(-2, -3) for value in (q, k, v))
-    q, k, v = heads_first
-    scores = q @ k.transpose(-1, -2) / DIM**0.5 + mask + pair
-    result = (scores.softmax(-1) @ v).transpose(-2, -3)
+    result = attention(q, k, v, mask, pair)
     result.backward(gradient)
     return dict(zip(("forward", "dq", "dk", "dv", "dpair"), [result.detach()] + [value.grad for value in wanted]))
 
@@ -258,9 +273,9 @@ def backward(torch, call, values, right):
 
 
 def errors(found, right):
-    """Relative errors in the Frobenius norm of what is there."""
+    """Relative errors of what is there."""
     there = {name: value.detach().cpu().double() for name, value in found.items() if value is not None}
-    return {name: float((value - right[name]).norm() / right[name].norm()) for name, value in there.items()}
+    return {name: distance(value, right[name]) for name, value in there.items()}
 
 
 def synchronize(torch, like):

@@ -8,21 +8,18 @@ printed is left to OpenFold3, and so is the exit status.
 """
 
 import contextlib
-import faulthandler
 import functools
 import glob
 import importlib
 import json
 import os
 import runpy
-import signal
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)  # PYTHONSAFEPATH leaves it out
-from steps import BEGAN, PIPE, REPORT, SELF, identity  # noqa: E402
-from wire import dumps  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
+from steps import BEGAN, PIPE, REPORT, SELF, identity, settle
+from wire import dumps
 
 ATTENTION = {
     "_triton_evo_attn": "triton",
@@ -243,10 +240,7 @@ def gpu_memory():
 def main(path):
     with open(path, encoding="utf-8") as file:
         order = json.load(file)
-    here = os.path.realpath(HERE)
-    sys.path[:] = [place for place in sys.path if os.path.realpath(place or ".") != here]
-    faulthandler.enable(2)
-    faulthandler.register(signal.SIGUSR1, 2)
+    settle()
     begin("import PyTorch")
     import torch  # noqa: F401
 

@@ -159,16 +159,21 @@ def come_to_an_end(work, *arguments):
     say({"done": True, "at": round(time.monotonic() - BEGAN, 3)})
 
 
-def main(work):
-    """Run a script's steps, and no more: what packages do at exit is not what was asked for."""
+def settle():
+    """Show where we stand at a crash or when asked, and be alone with the user's own programs."""
     # On the descriptor: a sitecustomize.py may have put anything in the place of sys.stderr.
     faulthandler.enable(2)
     faulthandler.register(signal.SIGUSR1, 2)
-    # Neither the directory of these scripts nor what was imported from it is there for the user's own programs.
+    # Neither the directory of these scripts nor what was imported from it is there for them.
     here = os.path.dirname(os.path.realpath(__file__))
     sys.path[:] = [place for place in sys.path if os.path.realpath(place or ".") != here]
     for name, module in list(sys.modules.items()):
         if name != "__main__" and os.path.dirname(os.path.realpath(getattr(module, "__file__", None) or "")) == here:
             del sys.modules[name]
+
+
+def main(work):
+    """Run a script's steps, and no more: what packages do at exit is not what was asked for."""
+    settle()
     come_to_an_end(work, *sys.argv[1:])
     os._exit(0)

@@ -1,58 +1,48 @@
-"""Has OpenFold3 predict ubiquitin, so that Triton compiles what a prediction needs, and then again, when it must compile nothing.
+"""Has OpenFold3 make a prediction, so that Triton compiles what one needs, and then again, when it must compile nothing.
 
-The arguments are the directory of Triton's cache, which is there, and the device (cuda). Each prediction is a process of its own
-(patient/ubiquitin.py) and OpenFold3's own code from the query on; the weights are random, and of a model of one block each:
-kernels go by the shapes and the kinds of numbers, which are those of the whole model.
+The arguments are the directory of Triton's cache, which is there, the query as JSON, and the device (cuda). Each prediction is a
+process of its own, as `sparkdoctor smoke` starts it (patient/predict.py); the weights are random, and of a model of one block of
+each kind (patient/small_model.py): kernels go by the shapes and the kinds of numbers, which are those of the whole model.
 """
 
+import glob
 import json
 import os
-import select
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
 from steps import attempt, learnt, main
 
-ENVIRONMENT, PREDICTION = dict(os.environ), os.path.join(os.path.dirname(os.path.abspath(__file__)), "ubiquitin.py")
+ENVIRONMENT, HERE = dict(os.environ), os.path.dirname(os.path.abspath(__file__))
 """As this process was started; the packages change it."""
-PATIENCE = 900
-"""Seconds for one step of a prediction."""
+SAMPLES = 5
+"""OpenFold3's own number: its confidence heads take all samples at once, which is a shape of its own."""
+SAID = 64 << 10
+"""Bytes of the end of what a process has printed, shown where it went wrong."""
 
 
-def work(directory, device="cuda"):
+def work(directory, query, device="cuda"):
     with attempt("find Triton's cache"):
         find(directory, device)
     before = {}
     with tempfile.TemporaryDirectory(prefix="sparkdoctor-") as place:
-        # Its runner.yml would be merged, and its ckpt_root written.
-        own = {"TMPDIR": place, "OPENFOLD_CACHE": os.path.join(place, "openfold3")}
+        with attempt("make a small model"):
+            run(place, "small_model.py", os.path.join(place, "weights"))
         for again in ("", " again"):
-            known = set(os.listdir(directory))
-            process = subprocess.Popen(
-                [sys.executable, "-B", PREDICTION, place, device],
-                env={**ENVIRONMENT, **own},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                bufsize=0,
-            )
-            try:
-                with attempt("start OpenFold3" + again):
-                    learnt(**answer(process))
-                with attempt("predict ubiquitin" + again):
-                    done = answer(process)
-                    came = [os.path.join(directory, name) for name in os.listdir(directory) if name not in known]
-                    learnt(entries=len(came), bytes=sum(map(size, came)), **done)
-                    if again and done["compiled"]:
-                        names = sorted({name for name, _ in done["compiled"]})
-                        raise RuntimeError("Triton has compiled again what is in its cache: %s" % ", ".join(names))
-                    if again:
-                        learnt(told=told(before, done))
-                    before = done
-            finally:
-                process.kill()
-                process.wait()
+            with attempt("predict ubiquitin" + again):
+                known = set(os.listdir(directory))
+                done = predict(place, query, device)
+                came = [os.path.join(directory, name) for name in os.listdir(directory) if name not in known]
+                learnt(entries=len(came), bytes=sum(map(size, came)), **done)
+                if again and done["compiled"]:
+                    names = sorted({name for name, _ in done["compiled"]})
+                    raise RuntimeError("Triton has compiled again what is in its cache: %s" % ", ".join(names))
+                if again:
+                    learnt(told=told(before, done))
+                before = done
 
 
 def find(directory, device):
@@ -78,6 +68,79 @@ def find(directory, device):
         raise RuntimeError("Triton looks for it in %s, not in %s" % (place, directory))
 
 
+def predict(place, query, device):
+    """Make a prediction: what Triton compiled, how much it found compiled, and the seconds of the inference and of all."""
+    with open(os.path.join(place, "weights.json")) as file:
+        custom = json.load(file)
+    settings = {"model_update": {"presets": ["predict"], "custom": custom}}
+    if device != "cuda":
+        custom["settings"] = {"memory": {"eval": {"use_triton_triangle_kernels": False}}}
+        settings["pl_trainer_args"] = {"accelerator": device}
+    output = tempfile.mkdtemp(dir=place)
+    order = {
+        "output": output,
+        "query": os.path.join(place, "query.json"),
+        "weights": os.path.join(place, "weights.pt"),
+        "runner": None,
+        "defaults": {"data_module_args": {"num_workers": 0}},
+        "settings": settings,
+        "samples": SAMPLES,
+        "merged": os.path.join(place, "runner.json"),
+    }
+    for name, text in (("query.json", query), ("order.json", json.dumps(order))):
+        with open(os.path.join(place, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    began = time.monotonic()
+    lines = run(place, "predict.py", os.path.join(place, "order.json"))
+    whole = time.monotonic() - began
+    timings = glob.glob(os.path.join(glob.escape(output), "*", "seed_*", "timing.json"))
+    if not timings or not glob.glob(os.path.join(glob.escape(os.path.dirname(timings[0])), "*_model.cif")):
+        raise RuntimeError(complaint(output))
+    with open(timings[0]) as file:
+        seconds = json.load(file)["runtime_s"]
+    compiled = [[line["kernel"], round(line["seconds"], 2)] for line in lines if "kernel" in line]
+    found = sum(line["learnt"]["kernels"]["found"] for line in lines if "kernels" in line.get("learnt", ()))
+    return {"inference": round(seconds, 2), "seconds": round(whole, 1), "compiled": compiled, "found": found}
+
+
+def run(place, script, argument):
+    """Run one of these scripts in a process of its own; the lines of its report."""
+    reading, writing = os.pipe()
+    environment = {**ENVIRONMENT, "SPARKDOCTOR_SAY": str(writing), "TMPDIR": place}
+    environment["OPENFOLD_CACHE"] = os.path.join(place, "openfold3")  # the user's runner.yml would be merged, ckpt_root written
+    with tempfile.TemporaryFile(dir=place) as printed:
+        process = subprocess.Popen(
+            [sys.executable, "-B", os.path.join(HERE, script), argument],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            pass_fds=(writing,),
+        )
+        os.close(writing)
+        with os.fdopen(reading) as report:
+            lines = [json.loads(line) for line in report]
+        status = process.wait()
+        if status:
+            printed.seek(max(0, printed.seek(0, os.SEEK_END) - SAID))
+            words = printed.read().decode("utf-8", "backslashreplace")
+            sys.stderr.write(words)
+            last = [line.strip() for line in words.splitlines() if line.strip()][-1:]
+            how = "it ended with status %d" % status if status > 0 else "it was ended by signal %d" % -status
+            raise RuntimeError(": ".join([how, *last]) if status > 0 else how)
+    return lines
+
+
+def complaint(output):
+    """Why there is no structure: OpenFold3 writes it down and ends as if all were well."""
+    for path in glob.glob(os.path.join(glob.escape(output), "logs", "predict_err*.log")):
+        with open(path, errors="replace") as file:
+            lines = [line.strip() for line in file if line.strip() and not line.startswith((" ", "-", "="))]
+        if lines:
+            return "OpenFold3 made no structure: %s" % lines[-1]
+    return "OpenFold3 made no structure"
+
+
 def told(cold, warm):
     """What the first prediction cost, and what the second."""
     seconds = sum(seconds for _, seconds in cold["compiled"])
@@ -88,17 +151,6 @@ def told(cold, warm):
 def size(path):
     """Bytes of the files in a directory."""
     return sum(os.path.getsize(os.path.join(base, name)) for base, _, names in os.walk(path) for name in names)
-
-
-def answer(process):
-    """The next line of a prediction."""
-    if not select.select([process.stdout], [], [], PATIENCE)[0]:
-        raise RuntimeError("it did not answer in %d s" % PATIENCE)
-    line = process.stdout.readline()
-    said = json.loads(line) if line else {"error": "it ended with status %s" % process.wait()}
-    if "error" in said:
-        raise RuntimeError(said["error"])
-    return said
 
 
 if __name__ == "__main__":

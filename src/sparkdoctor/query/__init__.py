@@ -4,9 +4,11 @@ from sparkdoctor.query.alphafold3 import suggestion
 from sparkdoctor.query.located import LIMIT, under
 from sparkdoctor.query.nouns import Chain, Problem, Query, QuerySet, Suggestion, document
 from sparkdoctor.query.schema import KindOf, read
+from sparkdoctor.query.ubiquitin import UBIQUITIN
 
 __all__ = [
     "LIMIT",
+    "UBIQUITIN",
     "Chain",
     "KindOf",
     "Problem",

@@ -1,7 +1,7 @@
 """A smoke test's outcome: for a person, and as JSON (its schema is docs/smoke.schema.json)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -12,7 +12,7 @@ from sparkdoctor.render import printable
 from sparkdoctor.render.page import INDENT, Page
 from sparkdoctor.smoke.criterion import Criterion
 from sparkdoctor.smoke.examination import Outcome
-from sparkdoctor.smoke.kernels import KERNELS, Kernel, KernelReport, Pass
+from sparkdoctor.smoke.kernels import KERNELS, TOLERANCE, Kernel, KernelReport, Pass
 
 SCHEMA = "sparkdoctor.smoke/1"
 _MARKS = {
@@ -32,6 +32,17 @@ _VERDICTS_ON_KERNELS = {
     "refused": ("Not all kernels can be believed.", "bold red"),
     "unknown": ("No kernel could be tried.", "bold magenta"),
 }
+_LABELS = {
+    "deepspeed": "DeepSpeed evoformer_attn",
+    "triton": "OpenFold3 Triton",
+    "cuequivariance": "cuEquivariance",
+    "sdpa_flash": "PyTorch flash",
+    "sdpa_efficient": "PyTorch memory-efficient",
+    "sdpa_cudnn": "PyTorch cuDNN",
+    "sdpa_math": "PyTorch math",
+    "plain": "OpenFold3 without kernel",
+}
+"""The kernels as a table of 80 columns has room for."""
 _CLIP = 400
 
 
@@ -60,7 +71,7 @@ def shown(outcome: Outcome, kept: bool) -> str:
 
 
 def shown_kernels(report: KernelReport) -> str:
-    """What became of each kernel, as text."""
+    """What became of each kernel, as text: a table of those that ran, then in words what is wrong, lacking or not there."""
     page = Page()
     if report.torch:
         page.add(
@@ -70,21 +81,59 @@ def shown_kernels(report: KernelReport) -> str:
             )
         )
         page.blank()
-    _criteria(page, [one for one in report.criteria if one.status is not Status.SKIPPED])
+    ran = [kernel for kernel in report.kernels if kernel.criterion.status is not Status.SKIPPED]
+    if ran:
+        _table(page, ran)
+        page.blank()
+    _criteria(page, [kernel.criterion for kernel in ran if kernel.criterion.status is not Status.OK])
     for name in dict.fromkeys(kernel.name for kernel in report.kernels):
-        reasons = {
-            kernel.kind: kernel.criterion.observed
-            for kernel in report.kernels
-            if kernel.name == name and kernel.criterion.status is Status.SKIPPED
-        }
-        for reason in dict.fromkeys(reasons.values()):
-            kinds = [kind for kind, one in reasons.items() if one == reason]
-            what = KERNELS[name] + ("" if len(kinds) > 1 else f" in {kinds[0]}")
-            page.item(Text("- ", "dim"), Text.assemble(what, (f": {_clip(reason)}", "dim")))
+        remarks: dict[str, list[str]] = {}
+        for kernel in report.kernels:
+            for remark in _remarks(kernel) if kernel.name == name else ():
+                remarks.setdefault(remark, []).append(kernel.kind)
+        for remark, kinds in remarks.items():
+            what = KERNELS[name] + ("" if len(kinds) == len(TOLERANCE) else f" in {kinds[0]}")
+            page.item(Text("- ", "dim"), Text.assemble(what, (f": {_clip(remark)}", "dim")))
     if report.criteria:
         page.blank()
     _verdict(page, _VERDICTS_ON_KERNELS[report.verdict], report.trouble or "", report.evidence, None)
     return page.text()
+
+
+def _table(page: Page, kernels: Sequence[Kernel]) -> None:
+    """A row for each, of 77 columns: its largest errors and the milliseconds of a call, forward and with the way back."""
+    limits = ", ".join(f"{error:g} in {kind}" for kind, error in TOLERANCE.items())
+    page.add(Text(f"relative errors against float64, the largest of each pass; allowed: {limits}", "dim"))
+    page.whole(Text(f"{'':35}  {'forward':>15}  {'and backward':>15}  {'first':>6}", "dim"))
+    page.whole(Text(f"  {'kernel':24} {'numbers':8}" + f"  {'error':>7} {'ms':>7}" * 2 + f"  {'call s':>6}", "dim"))
+    for kernel in kernels:
+        mark, style = _MARKS[kernel.criterion.status]
+        cells = [cell for one in (kernel.forward, kernel.backward) for cell in _cells(one)]
+        first = kernel.forward.first if kernel.forward else None
+        row = "".join(f"  {error:>7} {milliseconds:>7}" for error, milliseconds in cells)
+        row += f"  {'-' if first is None else f'{first:.2f}':>6}"
+        failed = style if kernel.criterion.status is not Status.OK else ""
+        page.whole(Text.assemble((f"{mark} ", style), (f"{_LABELS[kernel.name]:24} {kernel.kind:8}{row}", failed)))
+
+
+def _cells(one: Pass | None) -> Iterator[tuple[str, str]]:
+    """The largest error and the milliseconds of a pass, as far as it has some."""
+    errors = one.errors.values() if one else ()
+    known = [error for error in errors if error is not None]
+    worst = "-" if not errors else f"{max(known):.1e}" if len(known) == len(errors) else "nan"
+    yield worst, "-" if one is None or one.milliseconds is None else f"{one.milliseconds:.2f}"
+
+
+def _remarks(kernel: Kernel) -> Iterator[str]:
+    """What is to be said of a kernel that is right, or was not tried."""
+    one = kernel.criterion
+    if one.status is Status.SKIPPED:
+        yield one.observed
+    elif one.status is Status.OK:
+        if kernel.backward and kernel.backward.declined:
+            yield f"no backward pass: {kernel.backward.declined}"
+        if kernel.note:
+            yield kernel.note
 
 
 def _criteria(page: Page, criteria: Sequence[Criterion], cause: str | None = None) -> None:

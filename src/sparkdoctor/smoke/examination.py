@@ -12,12 +12,12 @@ from sparkdoctor.facts.course import START
 from sparkdoctor.facts.weights import describe, misfit
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Missing, Status
-from sparkdoctor.query import Query, document
+from sparkdoctor.query import UBIQUITIN, Query, document
 from sparkdoctor.registry import Registry
 from sparkdoctor.smoke import causes, history, judge
 from sparkdoctor.smoke.criterion import Criterion, verdict
 from sparkdoctor.smoke.findings import Finding, findings, remembered
-from sparkdoctor.smoke.judge import UBIQUITIN, Judgement
+from sparkdoctor.smoke.judge import Judgement
 from sparkdoctor.smoke.run import LOG, OWN, STAGES, Order, Run, Show, ends, predict
 
 POST_MORTEM = 300.0

@@ -14,16 +14,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from sparkdoctor.model import Missing, Status
-from sparkdoctor.query import Chain, Query
+from sparkdoctor.query import UBIQUITIN, Query
 from sparkdoctor.smoke.criterion import Criterion
 from sparkdoctor.smoke.structure import FORMATS, Atom, StructureError, parse_pdb, read
 from sparkdoctor.smoke.superposition import Point, radius_of_gyration, rmsd, tm_score
 from sparkdoctor.smoke.tree import Tree, why
-
-UBIQUITIN = Query(
-    "ubiquitin", (Chain("protein", ("A",), "MQIFVKTLTGKTITLEVEPSDTIENVKAKIQDKEGIPPDQQRLIFAGKQLEDGRTLSDYNIQKESTLHLVLRLRGG"),)
-)
-"""Human ubiquitin, 76 residues: UniProt P0CG48, residues 1 to 76."""
 
 TITLES = {
     "summary": "OpenFold3 counts every query as successful",
