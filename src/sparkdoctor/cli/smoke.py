@@ -189,7 +189,7 @@ class _Display:
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._spinner = Spinner("dots")
-        self._said = ""
+        self._said: set[str] = set()
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -211,8 +211,8 @@ class _Display:
             return
         compiling = moment.detail if moment.detail.startswith("compiling") else ""
         words = f"{moment.stage}, {compiling}" if compiling else moment.stage
-        if words != self._said:
-            self._said = words
+        if words not in self._said:
+            self._said.add(words)
             used = _memory(moment)
             say(f"{moment.seconds:7.1f} s  {printable(words)}" + (f"  ({used})" if used else ""))
 

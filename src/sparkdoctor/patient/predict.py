@@ -19,6 +19,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
 from steps import BEGAN, PIPE, REPORT, SELF, identity, settle
+from weights import look
 from wire import dumps
 
 ATTENTION = {
@@ -97,7 +98,14 @@ def watch_stages():
     around(network, "_rollout", lambda *_, **__: begin("diffusion"))
     around(network, "__init__", after=watch_modules)
     around(getattr(writer, "OF3OutputWriter", None), "write_all_outputs", lambda *_, **__: begin("write"))
-    around(getattr(writer, "OF3OutputWriter", None), "on_predict_end", lambda *_, **__: begin("summarise"))
+    around(getattr(writer, "OF3OutputWriter", None), "on_predict_end", summarise)
+
+
+def summarise(_, __, module, *___):
+    """Before the summary, while the network is there: whether its weights are numbers, and were trained."""
+    begin("summarise")
+    with contextlib.suppress(Exception):
+        tell(learnt={"weights": look(sys.modules["torch"], module.state_dict())})
 
 
 def watch_modules(model, *_, **__):

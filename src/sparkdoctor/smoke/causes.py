@@ -1,12 +1,10 @@
 """Why a prediction cannot be believed: the likely cause, by what was printed and what the structure looks like."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sparkdoctor.facts.course import follow
-from sparkdoctor.model import Missing, Status
-from sparkdoctor.process import Worked
+from sparkdoctor.model import Status
 from sparkdoctor.smoke.criterion import Criterion
 
 
@@ -235,16 +233,15 @@ def of_file(path: str, trouble: str, told: Cause | None) -> Cause | None:
     return Cause(f"{path} is of no use: {trouble}", told.evidence if told else "", command, "weights")
 
 
-def of_weights(looked: Worked | Missing) -> tuple[Cause | None, bool]:
-    """The likely cause by what patient/weights.py has seen in the checkpoint, and whether it could look."""
-    learnt = {} if isinstance(looked, Missing) else follow(looked).learnt("look at the weights")
+def of_weights(learnt: Mapping[str, Any]) -> Cause | None:
+    """The likely cause by what patient/predict.py or patient/weights.py has seen of the weights; empty where nobody looked."""
     match learnt:
         case {"not_finite_count": int(wrong), "tensors": int(tensors), "not_finite": [*names]} if wrong:
             text = f"{wrong} of the {tensors} tensors of the weights are not finite, such as {names[0]}: the file is damaged"
-            return Cause(text, about="weights"), True
+            return Cause(text, about="weights")
         case {"untrained": True, "norms": int(norms), "norms_at_one": int(untouched)}:
-            return Cause(f"the weights were never trained: {untouched} of their {norms} layer norms are exactly 1"), True
-    return None, bool(learnt)
+            return Cause(f"the weights were never trained: {untouched} of their {norms} layer norms are exactly 1")
+    return None
 
 
 def of_structure(criteria: Sequence[Criterion], weights: Cause | None, *, known: bool) -> Cause | None:

@@ -3,12 +3,12 @@
 import errno
 import os
 import shlex
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sparkdoctor import doctor
 from sparkdoctor.facts import Gpu, Openfold3, Python, Weights
-from sparkdoctor.facts.course import START
+from sparkdoctor.facts.course import START, follow
 from sparkdoctor.facts.weights import describe, misfit
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Missing, Status
@@ -169,8 +169,9 @@ def _causes(
     wrong = any(one.status is Status.FAILED and one.id not in causes.ABOUT_RUN for one in criteria)
     about = about_run.about if about_run else ""
     if wrong or loading or about:
-        cause, known = causes.of_weights(machine.work(machine.need(Python).path, "weights", file, timeout=POST_MORTEM))
-        about_structure = causes.of_structure(criteria, cause, known=known)
+        seen = _look(machine, run, file)
+        cause = causes.of_weights(seen)
+        about_structure = causes.of_structure(criteria, cause, known=bool(seen))
         if about == "structure":
             about_run = cause or about_run
         elif loading or about:
@@ -179,6 +180,15 @@ def _causes(
     if failed:
         about_run = about_run or causes.silent(run.ended, stage)
     return _completed(about_run, wish), _completed(about_structure, wish)
+
+
+def _look(machine: Machine, run: Run, file: str) -> Mapping[str, Any]:
+    """What the run has seen of its weights; where it did not come to that, what their file shows."""
+    seen = run.course.learnt("summarise").get("weights")
+    if isinstance(seen, Mapping):
+        return seen
+    looked = machine.work(machine.need(Python).path, "weights", file, timeout=POST_MORTEM)
+    return {} if isinstance(looked, Missing) else follow(looked).learnt("look at the weights")
 
 
 def _trouble(machine: Machine, file: str) -> str:
