@@ -64,6 +64,8 @@ def command(**options: Any) -> int:
     Exit codes: 0 the prediction can be believed, 1 it cannot, 2 wrong usage, 3 it could not be judged.
     """
     _sensible(options)
+    for name in ("weights", "runner_yaml", "output", "judge", "query"):
+        options[name] = options[name] and os.path.expanduser(options[name])  # a shell leaves --output=~/here as it is
     began = time.monotonic()
     if options["kernels"]:
         return _kernels(options, began)
@@ -124,10 +126,9 @@ def _kernels(options: dict[str, Any], began: float) -> int:
 def _predict(options: dict[str, Any], began: float) -> int:
     profile = load_profile(options["profile"])
     options["runner_yaml"] = find_file("--runner-yaml", options["runner_yaml"])
-    if options["weights"] is not None:
-        if not os.path.exists(options["weights"]):
-            raise click.ClickException(f"--weights {options['weights']}: no such file")
-        options["weights"] = os.path.abspath(options["weights"])
+    if options["weights"] is not None and not os.path.isdir(options["weights"]):  # DeepSpeed's checkpoints are directories
+        find_file("--weights", options["weights"])
+    options["weights"] = options["weights"] and os.path.abspath(options["weights"])
     process.adopt()  # what OpenFold3 leaves behind becomes ours, and is ended
     with _directory(options["output"]) as place:
         outcome = _examined(options, profile, place.path)

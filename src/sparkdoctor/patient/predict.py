@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import runpy
+import signal
 import sys
 import time
 
@@ -40,10 +41,14 @@ told = 0.0
 
 
 def tell(**line):
-    """Report; a package that has closed the pipe, or a process that was forked, must not end for it."""
+    """Report; a package that has closed the pipe, or a process that was forked, must not end for it. Without a listener, end."""
     if os.getpid() == SELF and identity(PIPE) == REPORT:
-        with contextlib.suppress(OSError):
+        try:
             os.write(PIPE, (dumps(line) + "\n").encode())
+        except BrokenPipeError:  # nobody listens: who started this was killed, perhaps before the kernel knew of us
+            os.killpg(0, signal.SIGKILL)
+        except OSError:
+            pass
 
 
 def begin(step):

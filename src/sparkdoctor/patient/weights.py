@@ -33,11 +33,13 @@ def look(torch, found):
     floating = {name: value for name, value in tensors.items() if value.is_floating_point() and value.numel()}
     finite = answers(torch, [value.isfinite().all() for value in floating.values()])
     wrong = [name for name, whole in zip(floating, finite) if not whole]
-    norms = [value for name, value in floating.items() if "layer_norm" in name and name.endswith("weight")]
+    # A vector: what an adaptive layer norm multiplies with (layer_norm_a.linear_g.weight) begins otherwise.
+    norms = [value for name, value in floating.items() if "layer_norm" in name and name.endswith("weight") and value.dim() == 1]
     untouched = sum(answers(torch, [(value == 1).all() for value in norms]))
     return {
         "tensors": len(tensors),
         "parameters": sum(value.numel() for value in floating.values()),
+        "largest": max(answers(torch, [value.abs().max().float() for value in floating.values()]), default=0.0),
         "not_finite": wrong[:NAMED],
         "not_finite_count": len(wrong),
         "norms": len(norms),
@@ -47,9 +49,9 @@ def look(torch, found):
 
 
 def answers(torch, asked):
-    """Yes or no of each, fetched at once where all are on one device."""
+    """The value of each, fetched at once where all are on one device."""
     if len({one.device for one in asked}) > 1:
-        return [bool(one) for one in asked]
+        return [one.item() for one in asked]
     return torch.stack(asked).tolist() if asked else []
 
 

@@ -162,6 +162,11 @@ _SIGNS = (
         "the settings hold {0}, which this version takes from its command line alone",
     ),
     _Sign(
+        r"validation errors? for \w+\n(\S+)\n(.+?)(?: \[type=|$)",
+        "this version does not accept {0}: {1}",
+        f"{_CHECK} runner-yaml-surprise",
+    ),
+    _Sign(
         r"validation errors? for (\w+)",
         "this version does not accept the settings or the query ({0})",
         f"{_CHECK} runner-yaml-surprise",
@@ -187,6 +192,8 @@ _ERROR = re.compile(r"^(?:[\w.]+(?:Error|Exception|Interrupt)\b.*|.*\b(?:fatal|F
 _WIDTH = 300
 ABOUT_RUN = ("exit-status", "summary", "error-log", "structures")
 """The criteria that fail for what a log tells."""
+LARGEST = 1e6
+"""No weight of a trained model comes near."""
 KERNELS = "sparkdoctor smoke --kernels"
 
 
@@ -208,7 +215,8 @@ def of_end(code: int | None, stopped: str, stage: str) -> Cause | None:
         text = "its processes for data never end (aqlaboratory/openfold-3 #360)"
         return Cause(text, "", "set data_module_args.num_workers: 0")
     if stopped:
-        return Cause(f"it stood in: {stage}")
+        late = stopped.startswith("did not end")
+        return Cause(f"its time was over in: {stage}; --timeout gives it more" if late else f"it {stopped} in: {stage}")
     if code == -9:  # noqa: PLR2004 (SIGKILL)
         return Cause(
             f"the kernel ended it for want of memory, or somebody did (in: {stage})",
@@ -239,6 +247,8 @@ def of_weights(learnt: Mapping[str, Any]) -> Cause | None:
         case {"not_finite_count": int(wrong), "tensors": int(tensors), "not_finite": [*names]} if wrong:
             text = f"{wrong} of the {tensors} tensors of the weights are not finite, such as {names[0]}: the file is damaged"
             return Cause(text, about="weights")
+        case {"largest": int() | float() as largest} if largest > LARGEST:
+            return Cause(f"the weights are as large as {largest:.1e}: the file is damaged", about="weights")
         case {"untrained": True, "norms": int(norms), "norms_at_one": int(untouched)}:
             return Cause(f"the weights were never trained: {untouched} of their {norms} layer norms are exactly 1")
     return None
@@ -251,9 +261,7 @@ def of_structure(criteria: Sequence[Criterion], weights: Cause | None, *, known:
         return weights
     if "finite" in failed:
         return Cause(
-            "the weights are finite, so a kernel computes what is no number"
-            if known
-            else "the weights or a kernel hold what is no number",
+            "the weights are finite, so a kernel computes NaN" if known else "the weights or a kernel hold NaN",
             "",
             KERNELS,
         )
@@ -264,8 +272,7 @@ def of_structure(criteria: Sequence[Criterion], weights: Cause | None, *, known:
     if failed & {"residues", "sequence", "atoms"}:
         return Cause("this is not the structure of the query, or a part of it")
     if failed & {"ca-distances", "clashes", "handedness", "radius-of-gyration", "rmsd", "tm-score", "plddt-mean"}:
-        text = "weights that were never trained, or are another model's" if not known else "weights of another model"
-        return Cause(f"{text}, or a kernel that computes what is wrong", "", KERNELS)
+        return Cause("weights that are not those of a trained model, or a kernel that computes what is wrong", "", KERNELS)
     return None
 
 

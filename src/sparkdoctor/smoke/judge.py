@@ -163,7 +163,7 @@ def judge(
         ("finite", "all", _finite),
         (
             "ca-distances",
-            f"at least {LEAST_NEIGHBOURS:.0%}, and at most {MOST_APART:g} Å",
+            f"at least {LEAST_NEIGHBOURS:.0%}, at most {MOST_APART:g} Å",
             _ca_distances,
         ),
         ("clashes", f"at most {MOST_CLASHES:.0%}", _clashes),
@@ -529,7 +529,7 @@ def _ca_distances(model: _Model) -> _Seen | Missing:
     good = share >= LEAST_NEIGHBOURS and most <= MOST_APART
     return _Seen(
         good,
-        f"{share:.0%} are {NEIGHBOURS[0]} to {NEIGHBOURS[1]} Å apart, the widest {most:.2f} Å",
+        f"{share:.0%} at {NEIGHBOURS[0]} to {NEIGHBOURS[1]} Å, widest {most:.2f} Å",
         most - share,
         (f"widest: {where}",) * (not good),
     )
