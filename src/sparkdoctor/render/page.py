@@ -3,7 +3,17 @@
 from rich.console import Console
 from rich.text import Text
 
+from sparkdoctor.model import Status
+
 INDENT = 4
+MARKS = {
+    Status.OK: ("✓", "green"),
+    Status.WARNING: ("!", "yellow"),
+    Status.FAILED: ("✗", "bold red"),
+    Status.SKIPPED: ("-", "dim"),
+    Status.CRASHED: ("?", "magenta"),
+}
+"""How each ending looks."""
 
 
 class Page:

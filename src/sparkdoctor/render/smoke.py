@@ -10,19 +10,12 @@ from rich.text import Text
 from sparkdoctor import __version__
 from sparkdoctor.model import Status
 from sparkdoctor.render import printable
-from sparkdoctor.render.page import INDENT, Page
+from sparkdoctor.render.page import INDENT, MARKS, Page
 from sparkdoctor.smoke.criterion import Criterion
 from sparkdoctor.smoke.examination import Outcome
 from sparkdoctor.smoke.kernels import KERNELS, TOLERANCE, Kernel, KernelReport, Pass
 
 SCHEMA = "sparkdoctor.smoke/1"
-_MARKS = {
-    Status.OK: ("✓", "green"),
-    Status.WARNING: ("!", "yellow"),
-    Status.FAILED: ("✗", "bold red"),
-    Status.SKIPPED: ("-", "dim"),
-    Status.CRASHED: ("?", "magenta"),
-}
 _VERDICTS = {
     "believed": ("This prediction can be believed.", "bold green"),
     "refused": ("This prediction cannot be believed.", "bold red"),
@@ -108,7 +101,7 @@ def _table(page: Page, kernels: Sequence[Kernel]) -> None:
     page.whole(Text(f"{'':35}  {'forward':>15}  {'and backward':>15}  {'first':>6}", "dim"))
     page.whole(Text(f"  {'kernel':24} {'numbers':8}" + f"  {'error':>7} {'ms':>7}" * 2 + f"  {'call s':>6}", "dim"))
     for kernel in kernels:
-        mark, style = _MARKS[kernel.criterion.status]
+        mark, style = MARKS[kernel.criterion.status]
         cells = [cell for one in (kernel.forward, kernel.backward) for cell in _cells(one)]
         first = kernel.forward.first if kernel.forward else None
         row = "".join(f"  {error:>7} {milliseconds:>7}" for error, milliseconds in cells)
@@ -142,14 +135,14 @@ def _criteria(page: Page, criteria: Sequence[Criterion], cause: str | None = Non
     for (status, reason), group in itertools.groupby(criteria, key=lambda one: (one.status, one.observed)):
         together = list(group)
         if status is Status.SKIPPED and len(together) > 1:
-            page.item(Text(f"{_MARKS[status][0]} ", _MARKS[status][1]), Text(f"{len(together)} more: {_clip(reason)}"))
+            page.item(Text(f"{MARKS[status][0]} ", MARKS[status][1]), Text(f"{len(together)} more: {_clip(reason)}"))
             continue
         _each(page, together, cause)
 
 
 def _each(page: Page, criteria: Sequence[Criterion], cause: str | None) -> None:
     for one in criteria:
-        mark, style = _MARKS[one.status]
+        mark, style = MARKS[one.status]
         failed = one.status in (Status.FAILED, Status.WARNING)
         expected = f" (expected {_clip(one.expected)})" if one.expected and one.status is not Status.SKIPPED else ""
         observed = (f": {_clip(one.observed)}" if one.observed else "", style if failed else "")

@@ -5,15 +5,8 @@ from rich.text import Text
 
 from sparkdoctor.model import Report, Result, Status
 from sparkdoctor.render import headline, printable
-from sparkdoctor.render.page import INDENT, Page
+from sparkdoctor.render.page import INDENT, MARKS, Page
 
-_MARKS = {
-    Status.OK: ("✓", "green"),
-    Status.WARNING: ("!", "yellow"),
-    Status.FAILED: ("✗", "bold red"),
-    Status.SKIPPED: ("-", "dim"),
-    Status.CRASHED: ("?", "magenta"),
-}
 _EVIDENCE_LINES = 12
 _LINE_LIMIT = 400
 
@@ -55,7 +48,7 @@ def _problems(page: Page, report: Report) -> None:
 
 def _problem(page: Page, result: Result) -> None:
     verdict = result.verdict
-    mark, style = _MARKS[result.status]
+    mark, style = MARKS[result.status]
     page.add(Text.assemble((f"{mark} {result.id}", style), (f" [{result.layer}] {printable(result.title)}", "dim")))
     page.add(Text(_clip(verdict.summary)), INDENT)
     if verdict.expected or verdict.observed:
@@ -76,7 +69,7 @@ def _layer(page: Page, layer: str, results: list[Result], *, verbose: bool) -> N
     numbers = {status: sum(result.status is status for result in results) for status in Status}
     words = ", ".join(f"{number} {status}" for status, number in numbers.items() if number)
     bad = next((status for status in headline.PROBLEMS if numbers[status]), None)
-    mark, style = _MARKS[bad or (Status.OK if numbers[Status.OK] else Status.SKIPPED)]
+    mark, style = MARKS[bad or (Status.OK if numbers[Status.OK] else Status.SKIPPED)]
     page.add(Text.assemble((mark, style), f" {layer:<10} ", (words, "dim")))
     if verbose:
         for result in results:
@@ -85,7 +78,7 @@ def _layer(page: Page, layer: str, results: list[Result], *, verbose: bool) -> N
 
 
 def _told(page: Page, status: Status, what: str, reason: str, ids: list[str]) -> None:
-    mark, style = _MARKS[status]
+    mark, style = MARKS[status]
     page.add(Text.assemble((f"{mark} {what}: ", style), (_clip(reason), "dim")))
     if ids:
         page.add(Text(", ".join(ids), "dim"), INDENT)
