@@ -3,6 +3,7 @@
 The argument is the file. Of a network that has made a prediction, patient/predict.py tells the same at less cost.
 """
 
+import math
 import os
 import sys
 
@@ -31,15 +32,17 @@ def look(torch, found):
     """What the tensors of a network tell, wherever they lie; of what is on a GPU only the answers are copied."""
     tensors = {name: value for name, value in found.items() if torch.is_tensor(value)}
     floating = {name: value for name, value in tensors.items() if value.is_floating_point() and value.numel()}
-    finite = answers(torch, [value.isfinite().all() for value in floating.values()])
-    wrong = [name for name, whole in zip(floating, finite) if not whole]
+    # One pass over each: the least and the greatest are NaN where any is.
+    ends = [abs(end) for end in answers(torch, [end.float() for value in floating.values() for end in torch.aminmax(value)])]
+    largest = {name: max(pair) if all(map(math.isfinite, pair)) else None for name, *pair in zip(floating, ends[::2], ends[1::2])}
+    wrong = [name for name, value in largest.items() if value is None]
     # A vector: what an adaptive layer norm multiplies with (layer_norm_a.linear_g.weight) begins otherwise.
     norms = [value for name, value in floating.items() if "layer_norm" in name and name.endswith("weight") and value.dim() == 1]
     untouched = sum(answers(torch, [(value == 1).all() for value in norms]))
     return {
         "tensors": len(tensors),
         "parameters": sum(value.numel() for value in floating.values()),
-        "largest": max(answers(torch, [value.abs().max().float() for value in floating.values()]), default=0.0),
+        "largest": max((value for value in largest.values() if value is not None), default=0.0),
         "not_finite": wrong[:NAMED],
         "not_finite_count": len(wrong),
         "norms": len(norms),

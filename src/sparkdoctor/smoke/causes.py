@@ -91,6 +91,11 @@ _SIGNS = (
     ),
     _Sign(r"No supported gpu backend found", "PyTorch reaches no GPU", f"{_CHECK} gpu-not-visible torch-without-cuda"),
     _Sign(
+        r"This op had not been implemented on CPU backend",
+        "DeepSpeed finds no GPU, without which it has no attention",
+        f"{_CHECK} gpu-not-visible torch-without-cuda",
+    ),
+    _Sign(
         r"CUDA driver version is insufficient|forward compatibility was attempted",
         "the driver is too old for this CUDA",
         f"{_CHECK} driver-too-old",
@@ -118,7 +123,7 @@ _SIGNS = (
     ),
     _Sign(
         r"Checkpoint state_dict keys do not match|Missing key\(s\) in state_dict",
-        "these are weights of another generation of the model",
+        "the weights do not fit the model: they are of another generation, or the settings change its size",
         f"{_CHECK} weights-missing",
         about="weights",
     ),
@@ -152,6 +157,8 @@ _SIGNS = (
         "this version knows no {0} in the settings",
         f"{_CHECK} runner-yaml-surprise",
     ),
+    _Sign(r"yaml\.\w+\.\w+Error: (.+)", "the runner YAML is no YAML: {0}"),
+    _Sign(r"^(.+): a table is due, not (\w+)$", "{0} holds no table of settings, but a {1}"),
     _Sign(
         r"(\w+) preset is not supported",
         "the settings name a preset that this version does not know, {0}",

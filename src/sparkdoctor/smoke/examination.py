@@ -124,6 +124,8 @@ def examine_output(directory: str, queries: Sequence[Query] | None) -> Outcome:
         return Outcome(reason=judged.criteria[0].observed, output=directory)
     text = ends(os.path.join(directory, OWN, LOG)) + errors(directory)
     about_run = causes.of_log(text) if _failed(judged.criteria, _OF_RUN) else None
+    if about_run is None and _failed(judged.criteria, ("structures",)):
+        about_run = causes.Cause("what OpenFold3 printed says why, the directory does not")
     about_structure = causes.of_structure(judged.criteria, None, known=False)
     explained = causes.explained(judged.criteria, about_run, about_structure)
     main = next((cause for cause in (about_run, about_structure) if cause and verdict(explained) == "refused"), None)
