@@ -1,14 +1,12 @@
 """The likely cause of a prediction that cannot be believed."""
 
-import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkdoctor.model import Missing, Status
-from sparkdoctor.process import Worked
+from sparkdoctor.model import Status
 from sparkdoctor.registry import Registry
 from sparkdoctor.smoke import causes
 from sparkdoctor.smoke.criterion import Criterion
@@ -42,6 +40,9 @@ LINES = {
     "EOFError: EOF when reading a line": "not where they are looked for",
     "Selected checkpoint openfold3-p1 is not compatible with the currently installed OpenFold3 version 0.5.0.": "name weights of another version",
     "1 validation error for InferenceExperimentConfig": "InferenceExperimentConfig",
+    "KeyError: \"predictt preset is not supported for of3_all_atomAllowed presets are ['train', 'predict']\"": "does not know, predictt",
+    "TypeError: InferenceExperimentConfig() got multiple values for keyword argument 'inference_ckpt_name'": "hold inference_ckpt_name",
+    "biotite.structure.BadStructureError: 4 pre-decimal columns for x-coordinates are available, but array would require 5": "too large",
     "KeyError: \"No atom information found for residue 'QQQ99' in CCD\"": "no component QQQ99",
     "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='api.colabfold.com', port=443): Max retries exceeded": "wanted the network",
     "OSError: [Errno 28] No space left on device": "disk is full",
@@ -55,6 +56,28 @@ def test_what_a_line_means(line: str) -> None:
     assert cause is not None
     assert LINES[line] in str(cause)
     assert cause.evidence == line[:300]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "bogus_key\n  Extra inputs are not permitted [type=extra_forbidden, input_value=1, input_type=int]",
+            "knows no bogus_key in the settings",
+        ),
+        (
+            "pl_trainer_args.devices\n  Input should be a valid integer, unable to parse string as an integer [type=int_parsing]",
+            "does not accept pl_trainer_args.devices: Input should be a valid integer, unable to parse string as an integer",
+        ),
+    ],
+)
+def test_a_setting_that_is_refused_is_named(text: str, words: str) -> None:
+    head = "pydantic_core._pydantic_core.ValidationError: 1 validation error for InferenceExperimentConfig\n"
+    tail = "\n    For further information visit https://errors.pydantic.dev/2.14/v/extra_forbidden\n"
+    cause = causes.of_log(head + text + tail)
+    assert cause is not None
+    assert cause.text.endswith(words)
+    assert cause.evidence == text.partition("\n")[2].strip()
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -93,7 +116,7 @@ def test_any_log_can_be_read(text: str) -> None:
     ("code", "stopped", "words"),
     [
         (None, "did not end within 60 s of its summary", "never end"),
-        (None, "did not end within 5 s", "it stood in: diffusion"),
+        (None, "did not end within 5 s", "its time was over in: diffusion"),
         (-9, "", "want of memory"),
         (-11, "", "crashed in: diffusion"),
         (1, "", None),
@@ -105,22 +128,38 @@ def test_how_a_run_ended(code: int | None, stopped: str, words: str | None) -> N
     assert (cause is None) if words is None else (words in str(cause))
 
 
-def looked(**learnt: Any) -> Worked:
-    lines = [{"step": "look at the weights", "at": 0.1}, {"learnt": learnt}, {"done": True, "at": 0.2}]
-    return Worked(0, "".join(json.dumps(line) + "\n" for line in lines), "", "")
-
-
-HEALTHY = {"tensors": 4890, "not_finite": [], "not_finite_count": 0, "norms": 300, "norms_at_one": 2, "untrained": False}
+HEALTHY: dict[str, Any] = {
+    "tensors": 4890,
+    "largest": 12.5,
+    "not_finite": [],
+    "not_finite_count": 0,
+    "norms": 300,
+    "norms_at_one": 2,
+    "untrained": False,
+}
 
 
 def test_what_the_weights_say() -> None:
-    assert causes.of_weights(looked(**HEALTHY)) == (None, True)
-    assert causes.of_weights(Missing("no")) == (None, False)
-    assert causes.of_weights(Worked(1, "", "", "")) == (None, False)
-    broken, _ = causes.of_weights(looked(**{**HEALTHY, "not_finite": ["a.weight"], "not_finite_count": 3}))
+    assert causes.of_weights(HEALTHY) is None
+    assert causes.of_weights({}) is None
+    assert causes.of_weights({"not_finite_count": "many", "untrained": 1}) is None
+    broken = causes.of_weights({**HEALTHY, "not_finite": ["a.weight"], "not_finite_count": 3})
     assert "3 of the 4890 tensors of the weights are not finite, such as a.weight" in str(broken)
-    untrained, _ = causes.of_weights(looked(**{**HEALTHY, "untrained": True, "norms_at_one": 300}))
+    assert "as large as 1.0e+30" in str(causes.of_weights({**HEALTHY, "largest": 1e30}))
+    untrained = causes.of_weights({**HEALTHY, "untrained": True, "norms_at_one": 300})
     assert "never trained: 300 of their 300 layer norms" in str(untrained)
+
+
+def test_a_file_that_is_of_no_use_says_so_itself() -> None:
+    told = causes.of_log("_pickle.UnpicklingError: invalid load key, 'v'.")
+    cause = causes.of_file("/w.pt", "it stands for a file that git-lfs has not fetched", told)
+    assert cause == causes.Cause(
+        "/w.pt is of no use: it stands for a file that git-lfs has not fetched",
+        "_pickle.UnpicklingError: invalid load key, 'v'.",
+        "git lfs pull",
+        "weights",
+    )
+    assert causes.of_file("/w.pt", "", told) is None
 
 
 def judged(*failed: str) -> list[Criterion]:

@@ -134,11 +134,11 @@ def test_a_run_without_end(user: User) -> None:
     assert time.monotonic() - began < 15
     assert ended.returncode == 1
     assert "did not end within 2 s" in ended.stdout
-    assert "Likely cause: it stood in: loading the weights" in ended.stdout
+    assert "Likely cause: its time was over in: loading the weights" in ended.stdout
 
 
 RECORDED = {
-    "nan-weights": ({"finite"}, "hold what is no number"),
+    "nan-weights": ({"finite"}, "hold NaN"),
     "deepspeed-missing": ({"summary", "error-log", "structures"}, "DeepSpeed is not installed"),
     "cuequivariance-missing": ({"summary", "error-log", "structures"}, "cuEquivariance"),
     "triton-missing": ({"summary", "error-log", "structures"}, "Triton is not installed"),
@@ -193,6 +193,49 @@ def test_an_empty_directory_cannot_be_judged(user: User) -> None:
     assert "the directory is empty" in ended.stdout
 
 
+def test_weights_that_cannot_be_loaded_are_looked_into(user: User) -> None:
+    user.weights.write_text("<!DOCTYPE html><html>404</html>")
+    found = document(user.predict("--format", "json", STANDIN="fails to load"))
+    assert failed(found) == {"exit-status", "summary", "structures"}
+    assert found["cause"]["text"] == f"{user.weights} is of no use: it is the page of a web site, not what that was to deliver"
+    assert found["cause"]["command"] is None, "a check would look at other weights"
+
+
+def test_a_run_that_says_nothing_is_at_least_placed(user: User) -> None:
+    found = document(user.predict("--format", "json", STANDIN="fails", STANDIN_SAYS=" "))
+    assert found["cause"]["text"] == "OpenFold3 exited with status 1 in: featurising the query, and its log does not say why"
+
+
+def test_what_to_do_next_looks_at_the_same_environment(user: User) -> None:
+    settings = user.place / "own.yml"
+    settings.write_text("{}")
+    says = "ValueError: _deepspeed_evo_attn requires that DeepSpeed be installed"
+    options = ("--runner-yaml", str(settings), "--python", sys.executable, "--format", "json")
+    found = document(user.predict(*options, STANDIN="fails", STANDIN_SAYS=says))
+    due = f"sparkdoctor check kernel-backend-unavailable --python {sys.executable} --runner-yaml {settings}"
+    assert found["cause"]["command"] == due
+
+
+def test_what_could_not_be_judged_for_one_reason_is_one_line(user: User) -> None:
+    ended = user.predict(STANDIN="fails")
+    assert "- 12 more: no structure could be read\n" in ended.stdout
+
+
+def test_progress_that_cannot_be_told_ends_nothing(user: User, good: str) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [COMMAND, "smoke", "--weights", str(user.weights)]
+        ended = subprocess.run(
+            command, check=False, stderr=full, stdout=subprocess.PIPE, env={**user.env, "STANDIN_TREE": good}, timeout=60
+        )
+    assert ended.returncode == 0
+    assert b"can be believed" in ended.stdout
+
+
+def test_a_home_that_the_shell_left_as_it_is(user: User, good: str) -> None:
+    assert user.run("--weights=~/../weights.pt", "--output=~/here", STANDIN_TREE=good).returncode == 0
+    assert (user.place / "home" / "here" / "summary.txt").is_file()
+
+
 WRONG = [
     (("--judge", "none"), "no such directory"),
     (("--judge", ".", "--samples", "2"), "--samples does not go with --judge"),
@@ -202,6 +245,7 @@ WRONG = [
     (("--judge", ".", "--query", "none.json"), "no such file"),
     (("--judge", ".", "--query", "bad.json"), "sparkdoctor check query-invalid"),
     (("--weights", "none"), "no such file"),
+    (("--weights", "pipe"), "not a file"),
     (("--runner-yaml", "none"), "no such file"),
     (("--timeout", "0"), "--timeout"),
     (("--samples", "0"), "--samples"),
@@ -212,6 +256,7 @@ WRONG = [
 @pytest.mark.parametrize(("args", "words"), WRONG)
 def test_wrong_usage_is_one_line(user: User, args: tuple[str, ...], words: str) -> None:
     (user.place / "bad.json").write_text('{"sequences": []}')
+    os.mkfifo(user.place / "pipe")
     ended = user.run(*args)
     assert ended.returncode == 2
     assert ended.stdout == ""

@@ -24,8 +24,8 @@ CHAIN = "ca-distances clashes handedness radius-of-gyration"
 STEM = "ubiquitin/seed_42/ubiquitin_seed_42_sample_1"
 
 
-def judged(directory: str | Path, since: float | None = None, samples: int | None = None) -> Judgement:
-    found = judge(os.fspath(directory), (UBIQUITIN,), reference=True, since=since, samples=samples)
+def judged(directory: str | Path, *, fresh: bool = False, samples: int | None = None) -> Judgement:
+    found = judge(os.fspath(directory), (UBIQUITIN,), reference=True, fresh=fresh, samples=samples)
     assert [criterion.id for criterion in found.criteria] == list(TITLES)
     assert all(criterion.title == TITLES[criterion.id] and criterion.observed for criterion in found.criteria)
     return found
@@ -182,7 +182,7 @@ def test_a_line_says_what_is_wrong(tmp_path: Path) -> None:
     assert line(found, "handedness").observed == "0 of 70"
     assert "mirror image" in line(found, "handedness").evidence[0]
     found = judged(written(tmp_path / "c", [atom for atom in CRYSTAL if (atom.number, atom.name) != (1, "CE")]))
-    assert line(found, "atoms")[3:6] == ("601 heavy atoms of amino acids, OXT aside", "600", ("chain A, MET 1: CE is missing",))
+    assert line(found, "atoms")[3:6] == ("601 without hydrogen and OXT", "600", ("chain A, MET 1: CE is missing",))
     found = judged(written(tmp_path / "d", [atom for atom in CRYSTAL if atom.number != 30]))
     assert line(found, "residues").evidence == ("chain A has 75 residues, not 76 from 1 on: residue 31 stands where 30 is due",)
     assert line(found, "sequence").status is Status.SKIPPED
@@ -195,7 +195,7 @@ def test_all_samples_are_judged_and_the_worst_is_named(tmp_path: Path) -> None:
     found = judged(written(tmp_path / "a", CRYSTAL, mirrored(CRYSTAL), noisy(CRYSTAL, 0.5)))
     assert failed(found) == {"handedness", "rmsd", "tm-score"}
     assert line(found, "handedness").evidence[0] == "1 of 3 fail; the worst is ubiquitin, seed 42, sample 2"
-    assert line(found, "rmsd").evidence == ("the worst of 3 is ubiquitin, seed 42, sample 2: 10.69 Å",)
+    assert line(found, "rmsd").evidence == ("the mean of 3; the worst is ubiquitin, seed 42, sample 2: 10.69 Å",)
     assert [round(sample.tm_score or 0, 2) for sample in found.samples] == [1, 0.31, 0.94]
 
 
@@ -229,11 +229,11 @@ def test_however_far_away_it_is_compared_or_refused(tmp_path: Path) -> None:
 # Summaries and logs.
 
 SUMMARIES = {
-    "one failed": (summary(successful=0, failed=1, unlucky="ubiquitin"), "COMPLETE, 0 of 1 successful, 1 failed"),
-    "incomplete": (summary("INCOMPLETE (Rank 0)"), "INCOMPLETE (Rank 0), 1 of 1 successful, 0 failed"),
-    "none processed": (summary(successful=0), "COMPLETE, 0 of 0 successful, 0 failed"),
-    "more than was asked": (summary(successful=2), "COMPLETE, 2 of 2 successful, 0 failed"),
-    "counts that do not add up": (summary().replace("Processed: 1", "Processed: 2"), "COMPLETE, 1 of 2 successful, 0 failed"),
+    "one failed": (summary(successful=0, failed=1, unlucky="ubiquitin"), "COMPLETE, 0 of 1, 1 failed"),
+    "incomplete": (summary("INCOMPLETE (Rank 0)"), "INCOMPLETE (Rank 0), 1 of 1"),
+    "none processed": (summary(successful=0), "COMPLETE, 0 of 0"),
+    "more than was asked": (summary(successful=2), "COMPLETE, 2 of 2"),
+    "counts that do not add up": (summary().replace("Processed: 1", "Processed: 2"), "COMPLETE, 1 of 2"),
     "cut off": (summary()[:150], "summary.txt is no summary of OpenFold3's"),
     "another file": ("Successful Queries: 1\n", "summary.txt is no summary of OpenFold3's"),
     "empty": ("", "summary.txt is no summary of OpenFold3's"),
@@ -253,19 +253,39 @@ def test_summaries_that_do_not_do(tmp_path: Path, case: str) -> None:
 def test_no_summary_and_one_of_a_rank_that_lost_the_others(tmp_path: Path) -> None:
     directory = written(tmp_path, CRYSTAL)
     (tmp_path / "summary.txt").unlink()
-    assert line(judged(directory), "summary").observed == "no summary.txt: No such file or directory"
+    assert line(judged(directory), "summary").observed == "summary.txt: No such file or directory"
     (tmp_path / "fallback_summary_rank_1.txt").write_text(summary("INCOMPLETE (Rank 1)"))
     assert line(judged(directory), "summary").observed.startswith("INCOMPLETE (Rank 1)")
 
 
 def test_what_is_older_than_the_run_is_not_of_it(tmp_path: Path) -> None:
     directory = written(tmp_path, CRYSTAL)
-    assert not failed(judged(directory, since=time.time() - 1))
-    assert failed(judged(directory, since=time.time() + 60)) == {"summary", "structures"}
     os.utime(tmp_path / "summary.txt", (1, 1))
     found = judged(directory)
     assert failed(found) == {"summary"}
     assert "older than experiment_config.json" in line(found, "summary").evidence[0]
+    assert not failed(judged(directory, fresh=True)), "where nothing else was, the clock has jumped"
+
+
+def copied(directory: str, seconds: float, skip_existing: bool) -> Judgement:
+    """Judged after a copy without times that took so long, and came to the settings last; inference took 8.5 s."""
+    config = Path(directory) / "experiment_config.json"
+    config.write_text(json.dumps({"experiment_settings": {"skip_existing": skip_existing}}))
+    for number, path in enumerate(sorted(Path(directory).rglob("*"))):
+        os.utime(path, (1e9 + number / 1000,) * 2)
+    os.utime(config, (1e9 + seconds,) * 2)
+    return judged(directory)
+
+
+def test_a_copy_without_times_is_no_earlier_run(tmp_path: Path) -> None:
+    directory = written(tmp_path, CRYSTAL)
+    (timing,) = tmp_path.rglob("timing.json")
+    timing.write_text('{"runtime_s": 85.0}')
+    assert ids(copied(directory, 5.0, skip_existing=False), Status.OK) == set(TITLES)
+    assert failed(copied(directory, 15.0, skip_existing=False)) == {"summary"}
+    found = copied(directory, 5.0, skip_existing=True)
+    assert ids(found, Status.WARNING) == {"summary"}
+    assert "skip_existing" in line(found, "summary").evidence[0]
 
 
 def test_an_error_log_is_quoted_and_one_of_an_earlier_run_is_a_warning(tmp_path: Path) -> None:
@@ -296,7 +316,7 @@ def test_nothing_is_never_believed(tmp_path: Path) -> None:
         found = judged(tmp_path / name)
         assert ids(found, Status.SKIPPED) == set(TITLES)
         assert verdict(found.criteria) == "unknown"
-    assert failed(judged(tmp_path / "empty", since=0.0)) == {"summary", "structures"}
+    assert failed(judged(tmp_path / "empty", fresh=True)) == {"summary", "structures"}
     found = judge(written(tmp_path / "out", CRYSTAL), (), reference=True)
     assert verdict(found.criteria) == "unknown"
 
@@ -364,7 +384,7 @@ def test_a_complex_of_all_kinds(tmp_path: Path) -> None:
     found = judge(directory, (COMPLEX,), reference=False)
     assert not {criterion.id for criterion in found.criteria} & set(COMPARISON)
     assert line(found, "residues").observed == "A: 10, B: 10, R: 4, D: 4, L: 1, M: 1"
-    assert line(found, "sequence").observed == "all 28"
+    assert line(found, "sequence").observed == "28 of 28"
     assert line(found, "atoms").observed == "140"
     wrong = COMPLEX._replace(chains=(COMPLEX.chains[0]._replace(modified={}), *COMPLEX.chains[1:]))
     found = judge(directory, (wrong,), reference=False)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from smoke.conftest import Behave
+from sparkdoctor.host import PATIENT
+from sparkdoctor.process import SAY
 from sparkdoctor.smoke.run import LOG, OWN, Moment, ends, predict, told
 
 pytestmark = pytest.mark.usefixtures("witness")
@@ -137,6 +139,25 @@ def test_nothing_of_it_outlives_us(behave: Behave, tmp_path: Path, number: int) 
     while not dead(tmp_path) and time.monotonic() < ends_at:
         time.sleep(0.02)
     assert dead(tmp_path)
+
+
+def test_it_ends_by_itself_where_nobody_listens(behave: Behave, tmp_path: Path) -> None:
+    """As where we were killed before the kernel was told to kill it with us."""
+    order = behave("hangs")
+    wanted = tmp_path / "order.json"
+    wanted.write_text(json.dumps({"output": order.output, "query": order.query}))
+    listening, saying = os.pipe()
+    os.close(listening)
+    command = [sys.executable, os.path.join(PATIENT, "predict.py"), str(wanted)]
+    env = {**os.environ, SAY: str(saying)}
+    ended = subprocess.run(command, check=False, env=env, pass_fds=(saying,), start_new_session=True, timeout=30)
+    os.close(saying)
+    assert ended.returncode == -signal.SIGKILL
+
+
+def test_it_waits_for_no_person_at_its_end(behave: Behave, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONINSPECT", "1")
+    assert predict(behave()).code == 0
 
 
 def dead(tmp_path: Path) -> bool:

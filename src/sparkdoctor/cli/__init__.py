@@ -128,8 +128,9 @@ class Broke(click.ClickException):
 
 
 def say(text: str) -> None:
-    """A line for the person, on stderr."""
-    _write(sys.stderr, text + "\n")
+    """A line for the person, on stderr. Where it cannot be said, on a full disk, that is no reason to end."""
+    with contextlib.suppress(OSError):
+        _write(sys.stderr, text + "\n")
 
 
 def emit(text: str) -> None:
@@ -137,7 +138,9 @@ def emit(text: str) -> None:
     _write(sys.stdout, text)
 
 
-_PLAIN = str.maketrans({"✓": "+", "✗": "x", "→": ">", "×": "x", "…": "...", "│": "|", "·": "-", "–": "-", "•": "*"})
+_PLAIN = str.maketrans(
+    {"✓": "+", "✗": "x", "→": ">", "×": "x", "…": "...", "│": "|", "·": "-", "–": "-", "•": "*", "Å": "A", "α": "A"}
+)
 
 
 def _write(stream: Any, text: str) -> None:

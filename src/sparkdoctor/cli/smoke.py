@@ -64,6 +64,8 @@ def command(**options: Any) -> int:
     Exit codes: 0 the prediction can be believed, 1 it cannot, 2 wrong usage, 3 it could not be judged.
     """
     _sensible(options)
+    for name in ("weights", "runner_yaml", "output", "judge", "query"):
+        options[name] = options[name] and os.path.expanduser(options[name])  # a shell leaves --output=~/here as it is
     began = time.monotonic()
     if options["kernels"]:
         return _kernels(options, began)
@@ -124,10 +126,9 @@ def _kernels(options: dict[str, Any], began: float) -> int:
 def _predict(options: dict[str, Any], began: float) -> int:
     profile = load_profile(options["profile"])
     options["runner_yaml"] = find_file("--runner-yaml", options["runner_yaml"])
-    if options["weights"] is not None:
-        if not os.path.exists(options["weights"]):
-            raise click.ClickException(f"--weights {options['weights']}: no such file")
-        options["weights"] = os.path.abspath(options["weights"])
+    if options["weights"] is not None and not os.path.isdir(options["weights"]):  # DeepSpeed's checkpoints are directories
+        find_file("--weights", options["weights"])
+    options["weights"] = options["weights"] and os.path.abspath(options["weights"])
     process.adopt()  # what OpenFold3 leaves behind becomes ours, and is ended
     with _directory(options["output"]) as place:
         outcome = _examined(options, profile, place.path)
@@ -141,7 +142,7 @@ def _examined(options: dict[str, Any], profile: Profile, output: str) -> Outcome
     host = LocalHost(find_python(options["python"]), runner_yaml=options["runner_yaml"])
     # A machine keeps a part of its time for whoever judges; the prediction has its own.
     machine = Machine(host, profile, timeout=limit + 2 * POST_MORTEM + _LOOKING)
-    wish = Wish(output, options["weights"], options["runner_yaml"], options["samples"] or 1, limit)
+    wish = Wish(output, options["weights"], options["runner_yaml"], options["samples"] or 1, limit, options["python"])
     try:
         with _Display() as display:
             return examine(machine, wish, display.show)
@@ -189,7 +190,7 @@ class _Display:
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._spinner = Spinner("dots")
-        self._said = ""
+        self._said: set[str] = set()
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -211,8 +212,8 @@ class _Display:
             return
         compiling = moment.detail if moment.detail.startswith("compiling") else ""
         words = f"{moment.stage}, {compiling}" if compiling else moment.stage
-        if words != self._said:
-            self._said = words
+        if words not in self._said:
+            self._said.add(words)
             used = _memory(moment)
             say(f"{moment.seconds:7.1f} s  {printable(words)}" + (f"  ({used})" if used else ""))
 

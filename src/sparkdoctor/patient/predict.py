@@ -14,11 +14,13 @@ import importlib
 import json
 import os
 import runpy
+import signal
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # PYTHONSAFEPATH leaves it out
 from steps import BEGAN, PIPE, REPORT, SELF, identity, settle
+from weights import look
 from wire import dumps
 
 ATTENTION = {
@@ -39,10 +41,14 @@ told = 0.0
 
 
 def tell(**line):
-    """Report; a package that has closed the pipe, or a process that was forked, must not end for it."""
+    """Report; a package that has closed the pipe, or a process that was forked, must not end for it. Without a listener, end."""
     if os.getpid() == SELF and identity(PIPE) == REPORT:
-        with contextlib.suppress(OSError):
+        try:
             os.write(PIPE, (dumps(line) + "\n").encode())
+        except BrokenPipeError:  # nobody listens: who started this was killed, perhaps before the kernel knew of us
+            os.killpg(0, signal.SIGKILL)
+        except OSError:
+            pass
 
 
 def begin(step):
@@ -97,7 +103,14 @@ def watch_stages():
     around(network, "_rollout", lambda *_, **__: begin("diffusion"))
     around(network, "__init__", after=watch_modules)
     around(getattr(writer, "OF3OutputWriter", None), "write_all_outputs", lambda *_, **__: begin("write"))
-    around(getattr(writer, "OF3OutputWriter", None), "on_predict_end", lambda *_, **__: begin("summarise"))
+    around(getattr(writer, "OF3OutputWriter", None), "on_predict_end", summarise)
+
+
+def summarise(_, __, module, *___):
+    """Before the summary, while the network is there: whether its weights are numbers, and were trained."""
+    begin("summarise")
+    with contextlib.suppress(Exception):
+        tell(learnt={"weights": look(sys.modules["torch"], module.state_dict())})
 
 
 def watch_modules(model, *_, **__):

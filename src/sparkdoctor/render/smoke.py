@@ -1,5 +1,6 @@
 """A smoke test's outcome: for a person, and as JSON (its schema is docs/smoke.schema.json)."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -137,7 +138,16 @@ def _remarks(kernel: Kernel) -> Iterator[str]:
 
 
 def _criteria(page: Page, criteria: Sequence[Criterion], cause: str | None = None) -> None:
-    """A line for each; a likely cause only where it is not that of the whole."""
+    """A line for each, one for all that were not judged for one reason; a likely cause only where it is not that of the whole."""
+    for (status, reason), group in itertools.groupby(criteria, key=lambda one: (one.status, one.observed)):
+        together = list(group)
+        if status is Status.SKIPPED and len(together) > 1:
+            page.item(Text(f"{_MARKS[status][0]} ", _MARKS[status][1]), Text(f"{len(together)} more: {_clip(reason)}"))
+            continue
+        _each(page, together, cause)
+
+
+def _each(page: Page, criteria: Sequence[Criterion], cause: str | None) -> None:
     for one in criteria:
         mark, style = _MARKS[one.status]
         failed = one.status in (Status.FAILED, Status.WARNING)

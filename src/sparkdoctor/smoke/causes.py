@@ -1,32 +1,35 @@
 """Why a prediction cannot be believed: the likely cause, by what was printed and what the structure looks like."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sparkdoctor.facts.course import follow
-from sparkdoctor.model import Missing, Status
-from sparkdoctor.process import Worked
+from sparkdoctor.model import Status
 from sparkdoctor.smoke.criterion import Criterion
 
 
 class Cause(NamedTuple):
-    """A likely cause, the line that speaks for it, and what to do next."""
+    """A likely cause, the line that speaks for it, and what to do next.
+
+    `about` is `weights` where they cannot be loaded, `structure` where it is such that it cannot be written, else empty.
+    """
 
     text: str
     evidence: str = ""
     command: str | None = None
+    about: str = ""
 
     def __str__(self) -> str:
         return self.text + (f": {self.command}" if self.command else "")
 
 
 class _Sign(NamedTuple):
-    """What a line of a log means; groups of the pattern fill the text."""
+    """What a line of a log means; groups of the pattern fill the text. `about` as a cause's."""
 
     pattern: str
     text: str
     command: str | None = None
+    about: str = ""
 
 
 _CHECK = "sparkdoctor check"
@@ -107,21 +110,35 @@ _SIGNS = (
         "a process that prepares data ended; let there be none",
         "set data_module_args.num_workers: 0",
     ),
-    _Sign(r"Loaded checkpoint model version", "these are weights of another version of OpenFold3", f"{_CHECK} weights-missing"),
+    _Sign(
+        r"Loaded checkpoint model version",
+        "these are weights of another version of OpenFold3",
+        f"{_CHECK} weights-missing",
+        about="weights",
+    ),
     _Sign(
         r"Checkpoint state_dict keys do not match|Missing key\(s\) in state_dict",
         "these are weights of another generation of the model",
         f"{_CHECK} weights-missing",
+        about="weights",
     ),
-    _Sign(r"size mismatch for", "these are weights of a model of another size", f"{_CHECK} weights-missing"),
+    _Sign(r"size mismatch for", "these are weights of a model of another size", f"{_CHECK} weights-missing", about="weights"),
     _Sign(
         r"PytorchStreamReader failed|failed finding central directory",
         "the weights' file is cut off: its download was interrupted",
         f"{_CHECK} weights-missing",
+        about="weights",
     ),
-    _Sign(r"invalid load key, '<'", "the weights' file is a web page: the download went wrong", f"{_CHECK} weights-missing"),
-    _Sign(r"invalid load key, 'v'", "the weights' file is a git-lfs pointer, not the weights", "git lfs pull"),
-    _Sign(r"invalid load key|UnpicklingError", "the weights' file is no checkpoint", f"{_CHECK} weights-missing"),
+    _Sign(
+        r"invalid load key, '<'",
+        "the weights' file is a web page: the download went wrong",
+        f"{_CHECK} weights-missing",
+        about="weights",
+    ),
+    _Sign(r"invalid load key, 'v'", "the weights' file is a git-lfs pointer, not the weights", "git lfs pull", about="weights"),
+    _Sign(
+        r"invalid load key|UnpicklingError", "the weights' file is no checkpoint", f"{_CHECK} weights-missing", about="weights"
+    ),
     _Sign(
         r"cowardly refusing|EOF when reading a line", "the weights are not where they are looked for", f"{_CHECK} weights-missing"
     ),
@@ -131,8 +148,22 @@ _SIGNS = (
         f"{_CHECK} weights-missing runner-yaml-surprise",
     ),
     _Sign(
-        r"Extra inputs are not permitted|extra_forbidden",
-        "this version does not know a key of the settings or of the query",
+        r"^(\S+)\n(?:Extra inputs are not permitted|extra fields not permitted)",
+        "this version knows no {0} in the settings",
+        f"{_CHECK} runner-yaml-surprise",
+    ),
+    _Sign(
+        r"(\w+) preset is not supported",
+        "the settings name a preset that this version does not know, {0}",
+        f"{_CHECK} runner-yaml-surprise",
+    ),
+    _Sign(
+        r"got multiple values for keyword argument '(inference_ckpt_\w+)'",
+        "the settings hold {0}, which this version takes from its command line alone",
+    ),
+    _Sign(
+        r"validation errors? for \w+\n(\S+)\n(.+?)(?: \[type=|$)",
+        "this version does not accept {0}: {1}",
         f"{_CHECK} runner-yaml-surprise",
     ),
     _Sign(
@@ -149,6 +180,11 @@ _SIGNS = (
         r"colabfold|Name or service not known|Temporary failure in name resolution|Max retries exceeded",
         "it wanted the network: an MSA server or templates are left on",
     ),
+    _Sign(
+        r"\d+ pre-decimal columns for [xyz]-coordinates are available",
+        "the coordinates are too large for a PDB file: this is no structure of a protein",
+        about="structure",
+    ),
     _Sign(r"No space left on device", "a disk is full", f"{_CHECK} disk-low"),
     _Sign(r"No module named '([\w.]+)'", "the package {0} is missing", f"{_CHECK} openfold3-version"),
 )
@@ -156,16 +192,19 @@ _ERROR = re.compile(r"^(?:[\w.]+(?:Error|Exception|Interrupt)\b.*|.*\b(?:fatal|F
 _WIDTH = 300
 ABOUT_RUN = ("exit-status", "summary", "error-log", "structures")
 """The criteria that fail for what a log tells."""
+LARGEST = 1e6
+"""No weight of a trained model comes near."""
 KERNELS = "sparkdoctor smoke --kernels"
 
 
 def of_log(text: str) -> Cause | None:
     """The likely cause by what was printed; the last error where no sign of ours is in it, None where there is none."""
     lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    whole = "\n".join(lines)
     for sign in _SIGNS:
-        for line in lines:
-            if found := re.search(sign.pattern, line):
-                return Cause(sign.text.format(*found.groups()), line[:_WIDTH], sign.command)
+        if found := re.search(sign.pattern, whole, re.MULTILINE):
+            line = whole[whole.rfind("\n", 0, found.end()) + 1 :].partition("\n")[0]
+            return Cause(sign.text.format(*found.groups()), line[:_WIDTH], sign.command, sign.about)
     last = next((line for line in reversed(lines) if _ERROR.match(line)), None)
     return Cause(f"its last error was {last[:_WIDTH]}", last[:_WIDTH]) if last else None
 
@@ -176,7 +215,8 @@ def of_end(code: int | None, stopped: str, stage: str) -> Cause | None:
         text = "its processes for data never end (aqlaboratory/openfold-3 #360)"
         return Cause(text, "", "set data_module_args.num_workers: 0")
     if stopped:
-        return Cause(f"it stood in: {stage}")
+        late = stopped.startswith("did not end")
+        return Cause(f"its time was over in: {stage}; --timeout gives it more" if late else f"it {stopped} in: {stage}")
     if code == -9:  # noqa: PLR2004 (SIGKILL)
         return Cause(
             f"the kernel ended it for want of memory, or somebody did (in: {stage})",
@@ -188,16 +228,30 @@ def of_end(code: int | None, stopped: str, stage: str) -> Cause | None:
     return None
 
 
-def of_weights(looked: Worked | Missing) -> tuple[Cause | None, bool]:
-    """The likely cause by what patient/weights.py has seen in the checkpoint, and whether it could look."""
-    learnt = {} if isinstance(looked, Missing) else follow(looked).learnt("look at the weights")
+def silent(ended: str, stage: str) -> Cause:
+    """What is left to say where nobody said why."""
+    return Cause(f"OpenFold3 {ended} in: {stage}, and its log does not say why")
+
+
+def of_file(path: str, trouble: str, told: Cause | None) -> Cause | None:
+    """The likely cause where weights could not be loaded, and their file is of no use by itself."""
+    if not trouble:
+        return None
+    command = told.command if told and told.command else f"{_CHECK} weights-missing"
+    return Cause(f"{path} is of no use: {trouble}", told.evidence if told else "", command, "weights")
+
+
+def of_weights(learnt: Mapping[str, Any]) -> Cause | None:
+    """The likely cause by what patient/predict.py or patient/weights.py has seen of the weights; empty where nobody looked."""
     match learnt:
         case {"not_finite_count": int(wrong), "tensors": int(tensors), "not_finite": [*names]} if wrong:
             text = f"{wrong} of the {tensors} tensors of the weights are not finite, such as {names[0]}: the file is damaged"
-            return Cause(text), True
+            return Cause(text, about="weights")
+        case {"largest": int() | float() as largest} if largest > LARGEST:
+            return Cause(f"the weights are as large as {largest:.1e}: the file is damaged", about="weights")
         case {"untrained": True, "norms": int(norms), "norms_at_one": int(untouched)}:
-            return Cause(f"the weights were never trained: {untouched} of their {norms} layer norms are exactly 1"), True
-    return None, bool(learnt)
+            return Cause(f"the weights were never trained: {untouched} of their {norms} layer norms are exactly 1")
+    return None
 
 
 def of_structure(criteria: Sequence[Criterion], weights: Cause | None, *, known: bool) -> Cause | None:
@@ -207,9 +261,7 @@ def of_structure(criteria: Sequence[Criterion], weights: Cause | None, *, known:
         return weights
     if "finite" in failed:
         return Cause(
-            "the weights are finite, so a kernel computes what is no number"
-            if known
-            else "the weights or a kernel hold what is no number",
+            "the weights are finite, so a kernel computes NaN" if known else "the weights or a kernel hold NaN",
             "",
             KERNELS,
         )
@@ -220,8 +272,7 @@ def of_structure(criteria: Sequence[Criterion], weights: Cause | None, *, known:
     if failed & {"residues", "sequence", "atoms"}:
         return Cause("this is not the structure of the query, or a part of it")
     if failed & {"ca-distances", "clashes", "handedness", "radius-of-gyration", "rmsd", "tm-score", "plddt-mean"}:
-        text = "weights that were never trained, or are another model's" if not known else "weights of another model"
-        return Cause(f"{text}, or a kernel that computes what is wrong", "", KERNELS)
+        return Cause("weights that are not those of a trained model, or a kernel that computes what is wrong", "", KERNELS)
     return None
 
 

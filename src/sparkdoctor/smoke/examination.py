@@ -1,11 +1,15 @@
 """A whole smoke test: what it needs, the prediction, the judgement, and what both say."""
 
+import errno
 import os
-from collections.abc import Sequence
-from typing import NamedTuple
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sparkdoctor import doctor
 from sparkdoctor.facts import Gpu, Openfold3, Python, Weights
+from sparkdoctor.facts.course import START, follow
+from sparkdoctor.facts.weights import describe, misfit
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Missing, Status
 from sparkdoctor.query import UBIQUITIN, Query, document
@@ -22,13 +26,17 @@ _OF_RUN = ("summary", "error-log", "structures")
 
 
 class Wish(NamedTuple):
-    """What the user asked for: where to write, the weights and settings, how many samples, and the seconds for it."""
+    """What the user asked for: where to write, the weights and settings, how many samples, and the seconds for it.
+
+    `python` is the interpreter that was named, for a further look at the same one.
+    """
 
     output: str
     weights: str | None = None
     runner: str | None = None
     samples: int = 1
     seconds: float = 1800.0
+    python: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -84,20 +92,22 @@ def examine(machine: Machine, wish: Wish, show: Show | None = None) -> Outcome:
     `wish.output` is an empty directory, or none yet.
 
     Raises:
-        OSError: it cannot be written to, or the interpreter not started.
+        OSError: it cannot be written to, or is not empty, or the interpreter cannot be started.
     """
     if isinstance(file := weights(machine, wish), Outcome):
         return file
     python = machine.need(Python)
     own = os.path.join(wish.output, OWN)
-    os.makedirs(own, exist_ok=True)
+    os.makedirs(own)
+    if os.listdir(wish.output) != [OWN]:
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), wish.output)
     query = os.path.join(own, "query.json")
     with open(query, "w", encoding="utf-8") as stream:
         stream.write(document([UBIQUITIN]))
     run = predict(Order(python.path, wish.output, query, file, wish.runner, wish.samples, wish.seconds), show)
-    judged = judge.judge(wish.output, [UBIQUITIN], reference=True, since=run.began, samples=wish.samples)
+    judged = judge.judge(wish.output, [UBIQUITIN], reference=True, fresh=True, samples=wish.samples)
     criteria = (_ended(run), *judged.criteria)
-    about_run, about_structure = _causes(machine, wish.output, criteria, run, file)
+    about_run, about_structure = _causes(machine, wish, criteria, run, file)
     explained = causes.explained(criteria, about_run, about_structure)
     about = {"gpu": _gpu(machine), "samples": wish.samples, "weights": os.path.basename(file)}
     kept = remembered(run, judged.seconds, verdict(criteria), about)
@@ -132,13 +142,13 @@ def errors(output: str) -> str:
 
 def _ended(run: Run) -> Criterion:
     status = Status.OK if run.code == 0 and not run.stopped else Status.FAILED
-    return Criterion("exit-status", "OpenFold3 ends, and with status 0", status, "status 0", run.ended, _last_words(run))
+    return Criterion("exit-status", "OpenFold3 ends without an error", status, "status 0", run.ended, _last_words(run))
 
 
 def _last_words(run: Run) -> tuple[str, ...]:
     if run.code == 0 and not run.stopped:
         return ()
-    lines = [line.strip() for line in run.log.replace("\r", "\n").splitlines() if line.strip()]
+    lines = [line.strip()[: judge.WIDTH] for line in run.log.replace("\r", "\n").splitlines() if line.strip(" \t^~")]
     return tuple(lines[-3:])
 
 
@@ -147,20 +157,56 @@ def _failed(criteria: Sequence[Criterion], ids: Sequence[str]) -> bool:
 
 
 def _causes(
-    machine: Machine, output: str, criteria: Sequence[Criterion], run: Run, file: str
+    machine: Machine, wish: Wish, criteria: Sequence[Criterion], run: Run, file: str
 ) -> tuple[causes.Cause | None, causes.Cause | None]:
-    """The likely causes for the run and for the structure; the weights are looked into where one was written and is wrong."""
+    """The likely causes for the run and for the structure; where these may be the weights, they are looked into."""
     about_run = about_structure = None
-    if _failed(criteria, causes.ABOUT_RUN):
-        last = run.course.steps[-1].name if run.course.steps else ""
-        text = run.log + errors(output)
-        about_run = causes.of_end(run.code, run.stopped, STAGES.get(last, last) or "the start of Python") or causes.of_log(text)
-    wrong = [one.id for one in criteria if one.status is Status.FAILED and one.id not in causes.ABOUT_RUN]
-    if wrong:
-        looked = machine.work(machine.need(Python).path, "weights", file, timeout=POST_MORTEM)
-        cause, known = causes.of_weights(looked)
-        about_structure = causes.of_structure(criteria, cause, known=known)
-    return about_run, about_structure
+    steps = [step.name for step in run.course.steps if step.name != "end" or not run.code]
+    stage = STAGES.get(steps[-1], steps[-1]) if steps else START
+    if failed := _failed(criteria, causes.ABOUT_RUN):
+        about_run = causes.of_end(run.code, run.stopped, stage) or causes.of_log(run.log + errors(wish.output))
+    loading = bool(run.code and run.code > 0 and steps[-1:] == ["load the weights"])
+    wrong = any(one.status is Status.FAILED and one.id not in causes.ABOUT_RUN for one in criteria)
+    about = about_run.about if about_run else ""
+    if wrong or loading or about:
+        seen = _look(machine, run, file)
+        cause = causes.of_weights(seen)
+        about_structure = causes.of_structure(criteria, cause, known=bool(seen))
+        if about == "structure":
+            about_run = cause or about_run
+        elif loading or about:
+            useless = causes.of_file(file, _trouble(machine, file), about_run)
+            about_run = useless or (cause if cause and cause.about == "weights" else about_run)
+    if failed:
+        about_run = about_run or causes.silent(run.ended, stage)
+    return _completed(about_run, wish), _completed(about_structure, wish)
+
+
+def _look(machine: Machine, run: Run, file: str) -> Mapping[str, Any]:
+    """What the run has seen of its weights; where it did not come to that, what their file shows."""
+    seen = run.course.learnt("summarise").get("weights")
+    if isinstance(seen, Mapping):
+        return seen
+    looked = machine.work(machine.need(Python).path, "weights", file, timeout=POST_MORTEM)
+    return {} if isinstance(looked, Missing) else follow(looked).learnt("look at the weights")
+
+
+def _trouble(machine: Machine, file: str) -> str:
+    """What speaks against a file of weights; empty where nothing does."""
+    found = describe(machine, file)
+    return found.reason if isinstance(found, Missing) else found.trouble or misfit(found, machine.need(Openfold3))
+
+
+def _completed(cause: causes.Cause | None, wish: Wish) -> causes.Cause | None:
+    """With a command that looks at what was tried: the same interpreter and settings."""
+    if cause is None or cause.command is None or not cause.command.startswith("sparkdoctor "):
+        return cause
+    if wish.weights is not None and cause.command.endswith(" weights-missing"):
+        return cause._replace(command=None)  # it looks at the weights that are found unasked
+    words = cause.command.split()
+    words += ["--python", wish.python] if wish.python else []
+    words += ["--runner-yaml", wish.runner] if wish.runner and words[1] == "check" else []
+    return cause._replace(command=shlex.join(words))
 
 
 def _gpu(machine: Machine) -> str | None:

@@ -21,21 +21,21 @@ from sparkdoctor.smoke.superposition import Point, radius_of_gyration, rmsd, tm_
 from sparkdoctor.smoke.tree import Tree, why
 
 TITLES = {
-    "summary": "OpenFold3's summary counts every query as successful",
+    "summary": "OpenFold3 counts every query as successful",
     "error-log": "OpenFold3 logged no error",
     "structures": "Every sample has a structure and its confidences",
     "residues": "Every chain has its residues",
     "sequence": "The residues are those of the query",
     "atoms": "Every residue has its atoms",
     "finite": "Coordinates and confidences are finite numbers",
-    "ca-distances": "Neighbouring Cα are about 3.8 Å apart",
+    "ca-distances": "Neighbouring Cα are 3.8 Å apart",
     "clashes": "Atoms do not overlap",
-    "handedness": "Amino acids are left-handed",
-    "radius-of-gyration": "The chain is as compact as ubiquitin",
+    "handedness": "Amino acids have L chirality",
+    "radius-of-gyration": "The radius of gyration is ubiquitin's",
     "plddt-varies": "pLDDT differs between atoms",
     "plddt-mean": "The mean pLDDT is plausible",
-    "rmsd": "The Cα lie where 1UBQ has them",
-    "tm-score": "The fold is that of 1UBQ",
+    "rmsd": "The Cα-RMSD to 1UBQ is small",
+    "tm-score": "The TM-score to 1UBQ is that of the same fold",
 }
 """The criteria in their order, each with the norm that it stands for."""
 COMPARISON = ("radius-of-gyration", "rmsd", "tm-score")
@@ -127,7 +127,7 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    directory: str, queries: Sequence[Query], *, reference: bool, since: float | None = None, samples: int | None = None
+    directory: str, queries: Sequence[Query], *, reference: bool, fresh: bool = False, samples: int | None = None
 ) -> Judgement:
     """Judge the output directory of a prediction, of OpenFold3 0.3.0 to 0.5.0.
 
@@ -135,7 +135,7 @@ def judge(
         directory: what was its --output_dir.
         queries: what was to be predicted.
         reference: whether the queries are ubiquitin, to be compared with 1UBQ.
-        since: when the run began, in seconds of the epoch; what is older is of another run.
+        fresh: whether nothing was there before the run, so that all there is must be of it.
         samples: how many there must be for each query and seed; None takes OpenFold3's own word.
 
     Raises:
@@ -143,7 +143,7 @@ def judge(
     """
     if reference and any(_sequences(query) != _sequences(UBIQUITIN) for query in queries):
         raise ValueError("only ubiquitin can be compared with 1UBQ")
-    tree = Tree(directory, since)
+    tree = Tree(directory, fresh=fresh)
     if reason := "there is no query to judge by" if not queries else tree.nothing:
         return Judgement(tuple(_skipped(name, reason) for name in TITLES if reference or name not in COMPARISON), (), None)
     seeds = tree.seeds(queries)
@@ -158,16 +158,16 @@ def judge(
     ]
     looks: list[tuple[str, str, _Look]] = [
         ("residues", _residues_due(queries), _residues),
-        ("sequence", "each residue that of the query", _sequence),
+        ("sequence", "all", _sequence),
         ("atoms", _atoms_due(queries), _atoms),
-        ("finite", "no NaN, no infinity", _finite),
+        ("finite", "all", _finite),
         (
             "ca-distances",
-            f"{NEIGHBOURS[0]} to {NEIGHBOURS[1]} Å for {LEAST_NEIGHBOURS:.0%}, all below {MOST_APART:g} Å",
+            f"at least {LEAST_NEIGHBOURS:.0%}, at most {MOST_APART:g} Å",
             _ca_distances,
         ),
-        ("clashes", f"at most {MOST_CLASHES:.0%} of the atoms within {CLASH} Å of a stranger", _clashes),
-        ("handedness", f"at least {LEAST_LEFT:.0%} L-amino acids", _handedness),
+        ("clashes", f"at most {MOST_CLASHES:.0%}", _clashes),
+        ("handedness", f"at least {LEAST_LEFT:.0%}", _handedness),
     ]
     if reference:
         looks.append(("radius-of-gyration", f"{GYRATION[0]:g} to {GYRATION[1]:g} Å", _gyration))
@@ -208,22 +208,27 @@ _UNLUCKY = re.compile(r"^Failed Queries: .*$", re.MULTILINE)
 
 
 def _summary(tree: Tree, due: int) -> Criterion:
-    expected = f"COMPLETE, {due} of {due} successful, of this run"
+    expected = f"COMPLETE, {due} of {due}"
     fallbacks = [name for name in tree.names("", "fallback_summary_rank_") if not tree.stale(name)]
     name = fallbacks[0] if fallbacks else "summary.txt"
     text = tree.text(name)
     if isinstance(text, Missing):
-        return _criterion("summary", Status.FAILED, expected, f"no {name}: {text.reason}")
+        return _criterion("summary", Status.FAILED, expected, f"{name}: {text.reason}")
     state = _STATE.search(text)
     counts = {key: int(found[1]) for key, pattern in _COUNTS.items() if (found := pattern.search(text))}
     evidence = [line.strip() for line in text.splitlines() if line.strip(" =")][:6]
     if state is None or len(counts) < len(_COUNTS):
         return _criterion("summary", Status.FAILED, expected, f"{name} is no summary of OpenFold3's", evidence[:2])
-    observed = f"{state[1]}, {counts['successful']} of {counts['total']} successful, {counts['failed']} failed"
+    observed = f"{state[1]}, {counts['successful']} of {counts['total']}" + f", {counts['failed']} failed" * bool(
+        counts["failed"]
+    )
     if old := tree.stale(name):
         again = ["skip_existing is set: what was there was not predicted again"] if tree.settings.get("skip_existing") else []
         return _criterion("summary", Status.FAILED, expected, f"{observed}, but of an earlier run", [old, *again])
     good = state[1] == "COMPLETE" and counts == {"total": due, "successful": due, "failed": 0} and not _UNLUCKY.search(text)
+    if good and not tree.fresh and not tree.dated and tree.settings.get("skip_existing"):
+        doubt = "skip_existing is set, and the files were copied without their times: they may be of an earlier run"
+        return _criterion("summary", Status.WARNING, expected, observed, [doubt])
     return _criterion("summary", Status.OK if good else Status.FAILED, expected, observed, () if good else evidence)
 
 
@@ -231,7 +236,7 @@ _TELLING = ("Query ID(s):", "Error Type:", "Error Message:")
 
 
 def _error_log(tree: Tree) -> Criterion:
-    expected = "no logs/predict_err_rank*.log"
+    expected = "no logs/predict_err_rank*"
     names = [os.path.join("logs", name) for name in tree.names("logs", "predict_err_rank") if name.endswith(".log")]
     if not names:
         return _criterion("error-log", Status.OK, expected, "none")
@@ -277,8 +282,6 @@ class _Model:
         self.measured = Sample(query.name, seed, sample, self.path, self._plddt())
 
     def _read(self, tree: Tree) -> list[Atom]:
-        if tree.since is not None and (old := tree.stale(self.path)):
-            self.problems.append(old)
         try:
             atoms = read(tree.path(self.path))
         except (OSError, ValueError) as error:
@@ -360,7 +363,7 @@ def _numbers(tree: Tree, queries: Sequence[Query], seeds: Sequence[str], samples
 
 
 def _structures(tree: Tree, models: Sequence[_Model], due: int) -> Criterion:
-    expected = f"{due}, with confidences"
+    expected = f"{due}"
     good = sum(not model.problems for model in models)
     if good == due:
         return _criterion("structures", Status.OK, expected, f"{good}")
@@ -441,7 +444,7 @@ def _sequence(model: _Model) -> _Seen | Missing:
                     wrong.append(f"chain {name}, residue {residue.number}: {residue.name}, not {due}")
     if not total:
         return Missing("the query has no polymer")
-    return _Seen(not wrong, f"{len(wrong)} of {total} are others" if wrong else f"all {total}", len(wrong), tuple(wrong[:SHOWN]))
+    return _Seen(not wrong, f"{total - len(wrong)} of {total}", len(wrong), tuple(wrong[:SHOWN]))
 
 
 def _amino_acids(model: _Model) -> Iterator[tuple[str, _Residue, bool]]:
@@ -461,7 +464,7 @@ def _atoms_due(queries: Sequence[Query]) -> str:
         for position, letter in enumerate(chain.sequence, 1)
         if letter in _AMINO_ACIDS and position not in chain.modified
     )
-    return f"{total} heavy atoms of amino acids, OXT aside"
+    return f"{total} without hydrogen and OXT"
 
 
 def _atoms(model: _Model) -> _Seen | Missing:
@@ -523,10 +526,12 @@ def _ca_distances(model: _Model) -> _Seen | Missing:
         return Missing("no protein chain with neighbours")
     share = sum(NEIGHBOURS[0] <= d <= NEIGHBOURS[1] for d, _ in distances) / len(distances)
     most, where = max(distances)
-    middle = sorted(distances)[len(distances) // 2][0]
     good = share >= LEAST_NEIGHBOURS and most <= MOST_APART
     return _Seen(
-        good, f"median {middle:.2f} Å, {share:.0%} within, at most {most:.2f} Å", most - share, (f"widest: {where}",) * (not good)
+        good,
+        f"{share:.0%} at {NEIGHBOURS[0]} to {NEIGHBOURS[1]} Å, widest {most:.2f} Å",
+        most - share,
+        (f"widest: {where}",) * (not good),
     )
 
 
@@ -561,7 +566,8 @@ def _clashes(model: _Model) -> _Seen | Missing:
                     example = example or f"{_named(atom)} and {_named(other)}, {math.dist(atom.at, other.at):.2f} Å apart"
                     break
     share = clashing / len(seen) if seen else 0.0
-    return _Seen(share <= MOST_CLASHES, f"{clashing} of {len(seen)} atoms", share, (example,) if example else ())
+    observed = f"{clashing} of {len(seen)} closer than {CLASH} Å"
+    return _Seen(share <= MOST_CLASHES, observed, share, (example,) if example else ())
 
 
 def _named(atom: Atom) -> str:
@@ -580,7 +586,7 @@ def _handedness(model: _Model) -> _Seen | Missing:
     if not total:
         return Missing("no amino acid with a Cβ")
     share = left / total
-    mirrored = ("most are right-handed, as in a mirror image",) if share < 1 - MIRRORED else ()
+    mirrored = ("most have D chirality, as in a mirror image",) if share < 1 - MIRRORED else ()
     return _Seen(share >= LEAST_LEFT, f"{left} of {total}", -share, mirrored)
 
 
@@ -622,13 +628,13 @@ def _plddt_varies(model: _Model) -> _Seen | Missing:
 
 
 def _plddt_mean(models: Sequence[_Model], least: float | None) -> Criterion:
-    expected = f"at least {least:g}, the mean over samples" if least is not None else "0 to 100"
+    expected = f"at least {least:g}" if least is not None else "0 to 100"
     known = [model for model in models if model.measured.plddt is not None]
     means = [model.measured.plddt for model in known if model.measured.plddt is not None]
     if not means:
         return _skipped("plddt-mean", "pLDDT is not finite" if models else "no structure could be read")
     mean, lowest = _mean(means), min(known, key=lambda model: model.measured.plddt or 0.0)
-    evidence = [f"the worst of {len(known)} is {lowest.label}: {min(means):.1f}"] if len(known) > 1 else []
+    evidence = [f"the mean of {len(known)}; the worst is {lowest.label}: {min(means):.1f}"] if len(known) > 1 else []
     off = next((atom.b for model in known for atom in model.atoms if not 0 <= atom.b <= 100), None)  # noqa: PLR2004
     if off is not None:
         return _criterion("plddt-mean", Status.FAILED, expected, f"{off:.4g} is no pLDDT", evidence)
@@ -647,6 +653,6 @@ def _compared(name: str, models: Sequence[_Model], expected: str, good: Callable
         return _skipped(name, reason)
     mean = _mean([value for value, _ in found])
     worst, model = max(found, key=lambda one: one[0] if name == "rmsd" else -one[0])
-    evidence = [f"the worst of {len(found)} is {model.label}: {form.format(worst)}"] if len(found) > 1 else []
+    evidence = [f"the mean of {len(found)}; the worst is {model.label}: {form.format(worst)}"] if len(found) > 1 else []
     status = Status.FAILED if not good(mean) else Status.OK if good(worst) else Status.WARNING
-    return _criterion(name, status, f"{expected}, the mean over samples", form.format(mean), evidence)
+    return _criterion(name, status, expected, form.format(mean), evidence)

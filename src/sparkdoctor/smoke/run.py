@@ -224,6 +224,7 @@ def predict(order: Order, show: Show | None = None) -> Run:
         json.dump(said, file, indent=1)
     argv = [order.python, "-B", os.path.join(PATIENT, "predict.py"), wanted]
     env = {**os.environ, "PYTHONUNBUFFERED": "1"}  # the log is read while it is written
+    env.pop("PYTHONINSPECT", None)  # it would wait for a person at its end
     began, stopped = time.time(), ""
     watcher = _Watcher(order, log, show)
     start = time.monotonic()

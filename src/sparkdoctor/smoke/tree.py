@@ -3,7 +3,8 @@
 import itertools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from sparkdoctor.model import Missing
@@ -18,14 +19,16 @@ NAMES_LIMIT = 20_000
 """Names in a directory, seeds and samples that are looked at."""
 LONGEST = 1e9
 """Seconds: what took longer is no time."""
+COPIED = 10
+"""A copy takes less than one part in so many of the time that inference took."""
 _OURS = ("summary.txt", "experiment_config.json", "inference_query_set.json")
 
 
 class Tree:
-    """What OpenFold3 left in a directory. `nothing` says why that is nothing; `since` is when the run began, if known."""
+    """What OpenFold3 left in a directory. `nothing` says why that is nothing; `fresh` that one run alone has written there."""
 
-    def __init__(self, directory: str, since: float | None) -> None:
-        self.directory, self.since = directory, since
+    def __init__(self, directory: str, *, fresh: bool) -> None:
+        self.directory, self.fresh = directory, fresh
         self.nothing = self._nothing()
         config = self.json("experiment_config.json")
         settings = config.get("experiment_settings") if isinstance(config, dict) else None
@@ -38,7 +41,7 @@ class Tree:
                 names = [entry.name for entry in itertools.islice(found, NAMES_LIMIT)]
         except (OSError, ValueError) as error:
             return f"the directory cannot be read: {why(error)}"
-        if self.since is not None:  # whoever ran it wants to hear that nothing came of it
+        if self.fresh:  # whoever ran it wants to hear that nothing came of it
             return None
         if not names:
             return "the directory is empty"
@@ -90,16 +93,23 @@ class Tree:
             return None
 
     def stale(self, name: str) -> str | None:
-        """Why a file is of an earlier run, or None."""
-        written = self.time(name)
-        if written is None:
+        """Why a file is of an earlier run, or None. Times can be wrong, so a fresh directory needs none."""
+        written, began = self.time(name), self.time("experiment_config.json")
+        if self.fresh or written is None or began is None or written >= began - SLACK or not self.dated:
             return None
-        if self.since is not None and written < self.since - SLACK:
-            return f"{name} is {self.since - written:.0f} s older than this run"
-        began = self.time("experiment_config.json")
-        if began is not None and written < began - SLACK:
-            return f"{name} is {began - written:.0f} s older than experiment_config.json, which each run writes when it begins"
-        return None
+        return f"{name} is {began - written:.0f} s older than experiment_config.json, which each run writes when it begins"
+
+    @cached_property
+    def dated(self) -> bool:
+        """Whether the files have the times of their writing: where they were copied without, all are of the same moment."""
+        queries = self.predicted()[:NAMES_LIMIT]
+        timings = [os.path.join(query, seed, "timing.json") for query in queries for seed in self.names(query, "seed_")]
+        roots = [os.path.join("msas", name) for name in self.names("msas", "msa-root-")]
+        logs = [os.path.join("logs", name) for name in self.names("logs", "predict_err")]
+        said = (*_OURS, "model_config.json", *self.names("", "fallback_summary_rank_"))
+        names = (*said, *logs, *roots, *timings[:NAMES_LIMIT])
+        times = [time for name in names if (time := self.time(name)) is not None]
+        return bool(times) and max(times) - min(times) >= self._seconds(timings[:NAMES_LIMIT]) / COPIED
 
     def seeds(self, queries: Sequence[Query]) -> list[str]:
         """The seeds of the run, as OpenFold3 says or else by its directories."""
@@ -118,10 +128,12 @@ class Tree:
 
     def seconds(self, queries: Sequence[Query], seeds: Sequence[str]) -> float | None:
         """What the timings add up to."""
-        said = [self.json(os.path.join(query.name, f"seed_{seed}", "timing.json")) for query in queries for seed in seeds]
-        found = [one.get("runtime_s") for one in said if isinstance(one, dict)]
-        times = [float(one) for one in found if isinstance(one, int | float) and 0 <= one < LONGEST]
-        return sum(times) if times else None
+        found = self._seconds(os.path.join(query.name, f"seed_{seed}", "timing.json") for query in queries for seed in seeds)
+        return found or None
+
+    def _seconds(self, names: Iterable[str]) -> float:
+        found = [one.get("runtime_s") for name in names if isinstance(one := self.json(name), dict)]
+        return sum(float(one) for one in found if isinstance(one, int | float) and 0 <= one < LONGEST)
 
 
 def why(error: Exception) -> str:

@@ -31,6 +31,7 @@ BEFORE = {
     "is killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "floods": flood,
     "leaves": leave,
+    "fails to load": lambda: sys.exit(1),
     "builds": lambda: cpp_extension.load("evoformer_attn"),
 }
 AFTER = {"lingers": lambda: time.sleep(FOREVER), "fails": lambda: sys.exit(1)}
