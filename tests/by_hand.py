@@ -8,6 +8,7 @@ from sparkdoctor import profiles
 from sparkdoctor.architecture import Architecture, Capability
 from sparkdoctor.facts import (
     ArchList,
+    Attention,
     BuildFiles,
     BuildSettings,
     CacheAccess,
@@ -55,10 +56,10 @@ from sparkdoctor.facts.course import Course, Step
 from sparkdoctor.facts.extensions import Build, Extension, State
 from sparkdoctor.facts.gpu import Device
 from sparkdoctor.facts.limits import Limit, Volume
-from sparkdoctor.facts.openfold3 import kernels_of, registry_of
+from sparkdoctor.facts.openfold3 import kernels_of, registry_of, switched_on
 from sparkdoctor.facts.places import Mount, Place
 from sparkdoctor.facts.ptxas import Ptxas
-from sparkdoctor.facts.python import Distribution
+from sparkdoctor.facts.python import Distribution, release_of
 from sparkdoctor.facts.query import Answer
 from sparkdoctor.facts.triton import BLACKWELL, PLAIN, Tool
 from sparkdoctor.machine import Fact, FileStatus
@@ -235,6 +236,7 @@ ABSENT: dict[type[Fact], Missing] = {
     ArchList: Missing("TORCH_CUDA_ARCH_LIST is not set"),
     DeepspeedBuilder: Missing("read with --deep only"),
     Openfold3Kernels: Missing("read with --deep only"),
+    Attention: Missing("OpenFold3 is not installed"),
 }
 DEFAULTS: dict[type, Any] = {type(fact): fact for fact in HEALTHY} | ABSENT
 
@@ -242,6 +244,11 @@ DEFAULTS: dict[type, Any] = {type(fact): fact for fact in HEALTHY} | ABSENT
 def but(kind: type[Fact], /, **changes: Any) -> Any:
     """The healthy machine's fact with some of its values changed."""
     return kind(**{**vars(DEFAULTS[kind]), **changes})
+
+
+def using(version: str) -> Attention:
+    """What OpenFold3 of this version uses where nothing is set."""
+    return Attention(version, next(iter(switched_on(kernels_of(release_of(version)))), None))
 
 
 def judge(name: str, *facts: Fact | Profile, **gone: Missing) -> Verdict:

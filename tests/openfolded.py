@@ -141,9 +141,8 @@ def checkpoint(*names: str, wrapped: str = "") -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         pickled = b"\x80\x02}" + b"".join(b"X" + struct.pack("<I", len(name)) + name.encode() for name in (wrapped, *names))
-        archive.writestr("archive/data.pkl", pickled)
-        archive.writestr("archive/version", "3\n")
-        archive.writestr("archive/data/0", bytes(64))
+        for name, content in (("data.pkl", pickled), ("version", b"3\n"), ("data/0", bytes(64))):
+            archive.writestr(zipfile.ZipInfo(f"archive/{name}"), content)  # of no time: tapes hold it
     return file.getvalue()
 
 

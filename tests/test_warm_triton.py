@@ -97,6 +97,8 @@ def main():
     assert sys.argv[1] == "predict" and sys.stdin.read() == ""
     options = dict(zip(sys.argv[2::2], sys.argv[3::2]))
     runner, weights, query = (json.load(open(options["--" + name])) for name in ("runner_yaml", "inference_ckpt_path", "query_json"))
+    settings = runner["model_update"]["custom"].pop("settings")
+    assert [name for name, on in settings["memory"]["eval"].items() if on] == ["use_triton_triangle_kernels"]
     assert runner["model_update"] == {"presets": ["predict"], "custom": weights["custom"]}, runner
     assert runner["data_module_args"] == {"num_workers": 0}
     assert options["--use_msa_server"] == options["--use_templates"] == "False"

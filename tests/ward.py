@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from by_hand import DEFAULTS, GIB, but
+from by_hand import DEFAULTS, GIB, but, using
 from crashing import Tree, tree
 from fixes.test_patch_deepspeed import DONE, UNPATCHED, install
 from lab import PLAIN, Lab
@@ -336,7 +336,7 @@ def cold_without_a_cache(ward: Ward) -> None:
 def never_predicted(ward: Ward) -> None:
     ward.lives(TritonCache, TritonKernels)
     python = ward.standin("python", PREDICTION)
-    ward.knows(but(Python, path=str(python), distributions={"openfold3": Distribution("0.5.0", "/x")}))
+    ward.knows(but(Python, path=str(python)), using("0.5.0"))
     ward.deaths = ("python.dies-begin", "python.dies-middle", "python.dies-end")
 
 

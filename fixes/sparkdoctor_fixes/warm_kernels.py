@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from sparkdoctor.facts import (
     ArchList,
+    Attention,
     BuildFiles,
     BuildSettings,
     Cgroup,
@@ -21,18 +22,16 @@ from sparkdoctor.facts import (
     TritonKernels,
     gib,
 )
+from sparkdoctor.facts.attention import evoformer_unused
 from sparkdoctor.facts.build import COMPILER_BYTES
 from sparkdoctor.facts.build_files import CUDA
-from sparkdoctor.facts.deepspeed import evoformer_unused
 from sparkdoctor.facts.deepspeed_builder import Flags
 from sparkdoctor.facts.evoformer import OBEYS, changed, other_codes
 from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.extensions import State
 from sparkdoctor.facts.nvcc import APPEND, REFUSAL
 from sparkdoctor.facts.places import Place
-from sparkdoctor.facts.python import Distribution
 from sparkdoctor.facts.triton import unfit
-from sparkdoctor.facts.triton_kernels import triton_in_use
 from sparkdoctor.plugin import Answer, MakeDirectory, Missing, Move, NotNeeded, Plan, Refused, Step, Work, fix
 from sparkdoctor.profiles import Profile
 
@@ -69,6 +68,7 @@ PREDICTION = 4 << 30
 )
 def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
     python: Python,
+    attention: Attention | Missing,
     extensions: Extensions,
     deepspeed: Deepspeed | Missing,
     arches: ArchList | Missing,
@@ -108,10 +108,10 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
     - measured on an H100 and with nvcc 13.0.88, docs/sources.md
     - jit_load in op_builder/builder.py of DeepSpeed 0.15.4 to 0.19.8; torch/utils/cpp_extension.py
     """
-    if openfold3 := triton_in_use(python):
-        return _by_a_prediction(python, openfold3, triton, kernels, gpu, compilers, memory, cgroup)
-    if isinstance(deepspeed, Missing) or evoformer_unused(python):
-        return NotNeeded(evoformer_unused(python) or (deepspeed.reason if isinstance(deepspeed, Missing) else ""))
+    if not isinstance(attention, Missing) and attention.triton:
+        return _by_a_prediction(python, attention.version, triton, kernels, gpu, compilers, memory, cgroup)
+    if isinstance(deepspeed, Missing) or evoformer_unused(attention):
+        return NotNeeded(evoformer_unused(attention) or (deepspeed.reason if isinstance(deepspeed, Missing) else ""))
     if EVOFORMER in deepspeed.prebuilt:
         return NotNeeded(f"{EVOFORMER} was built when DeepSpeed {deepspeed.version} was installed")
     if (answer := _as_it_lies(extensions, place, deepspeed, arches, gpu, profile)) is not None:
@@ -158,7 +158,7 @@ def warm_kernels(  # noqa: PLR0913, PLR0917 (a build rests on all of these)
 
 def _by_a_prediction(  # noqa: PLR0913, PLR0917 (a prediction rests on all of these)
     python: Python,
-    openfold3: Distribution,
+    version: str,
     triton: Triton | Missing,
     kernels: TritonKernels | Missing,
     gpu: Gpu | Missing,
@@ -201,7 +201,7 @@ def _by_a_prediction(  # noqa: PLR0913, PLR0917 (a prediction rests on all of th
                 python.path,
                 "warm_triton",
                 (place.path, document([UBIQUITIN])),
-                f"have OpenFold3 {openfold3.version} predict ubiquitin with random weights, and again to see that all is there",
+                f"have OpenFold3 {version} predict ubiquitin with random weights, and again to see that all is there",
                 reserve=reserve,
                 fills=place.path,
             ),

@@ -17,9 +17,11 @@ from by_hand import (
     course,
     judge,
     place,
+    using,
 )
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts import (
+    Attention,
     CacheAccess,
     Container,
     Deepspeed,
@@ -35,6 +37,7 @@ from sparkdoctor.facts.cache_access import Opening
 from sparkdoctor.facts.deepspeed_builder import Flags
 from sparkdoctor.facts.extensions import Extension, State
 from sparkdoctor.facts.gpu import Device
+from sparkdoctor.facts.openfold3 import CUEQUIVARIANCE, DEEPSPEED, LMA, ORDER, TRITON
 from sparkdoctor.facts.places import Mount
 from sparkdoctor.facts.python import Distribution
 from sparkdoctor.machine import FileStatus, Holder, Holders
@@ -233,6 +236,7 @@ def test_kernels_not_warm(
 ) -> None:
     compiled = but(TritonKernels, names=("_attn_fwd",) * kernels)
     facts = [installed(**packages), having(*found), compiled, but(Deepspeed, prebuilt=prebuilt)]
+    facts += [using(packages["openfold3"])] if "openfold3" in packages else []
     gone = {} if "deepspeed" in packages else {"deepspeed": GONE}
     assert judge("kernels-not-warm", *facts, **gone).status is status
 
@@ -274,7 +278,7 @@ def test_kernels_not_warm_gives_what_it_costs() -> None:
     assert command_of(cold).startswith("/venv/bin/python -c ")
     assert "PyTorch expands no ~" not in cold.summary
     assert "PyTorch expands no ~" in judge("kernels-not-warm", having(variable="~/x")).summary
-    new = installed(openfold3="0.5.0")
+    new = using("0.5.0")
     absent = judge("kernels-not-warm", new, triton=GONE)
     assert (absent.status, absent.summary) == (SKIPPED, GONE.reason)
     for root in (place(ROOT, writable=False), place(ROOT, kind="file"), place(ROOT, there=False, writable=False)):
@@ -305,10 +309,21 @@ def test_kernels_not_warm_gives_what_it_costs() -> None:
     ],
 )
 def test_kernels_of_openfold3_in_the_cache_of_triton(changes: dict[str, Any], status: Status, words: str) -> None:
-    verdict = judge("kernels-not-warm", installed(openfold3="0.5.0"), but(TritonKernels, **changes))
+    verdict = judge("kernels-not-warm", using("0.5.0"), but(TritonKernels, **changes))
     assert (verdict.status, words in verdict.summary) == (status, True), verdict
     if status is WARNING:
         assert command_of(verdict) == "sparkdoctor fix warm-kernels"
+
+
+def test_it_is_the_kernels_that_are_chosen_that_are_to_be_warm() -> None:
+    cold = but(TritonKernels, names=())
+    chosen = {
+        switch: judge("kernels-not-warm", Attention("0.5.0", switch, default=False), NONE, cold) for switch in (*ORDER, None)
+    }
+    assert {switch for switch, verdict in chosen.items() if verdict.status is WARNING} == {DEEPSPEED, TRITON}
+    assert chosen[DEEPSPEED].summary.startswith("the first use compiles first: DeepSpeed's evoformer_attn is not in")
+    assert chosen[TRITON].summary.startswith("the first use compiles first: Triton has not compiled")
+    assert {chosen[switch].status for switch in (CUEQUIVARIANCE, LMA, None)} == {SKIPPED}
 
 
 def test_cache_not_persistent() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from by_hand import DEAD, FAILED, GONE, HOPPER, OK, SKIPPED, SPARK, WARNING, but, command_of, judge
+from by_hand import DEAD, FAILED, GONE, HOPPER, OK, SKIPPED, SPARK, WARNING, but, command_of, judge, using
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts import ArchList, BuildFiles, CudaHome, Cutlass, Deepspeed, DeepspeedBuilder, Nvcc, Python, Torch, Triton
 from sparkdoctor.facts.build_files import AIO
@@ -322,9 +322,9 @@ def test_deepspeed_import_dies_no_more_than_torch() -> None:
         (deepspeed("0.19.5"), (but(Torch, version="2.14.1+cu130"),), FAILED, "C++20"),
         (deepspeed("0.19.7"), (but(Torch, version="2.14.1+cu130"),), OK, ""),
         (deepspeed("0.19.5"), (but(Torch, version="2.14.1+cu129"), but(Nvcc, version="12.9.86")), OK, ""),
-        (deepspeed("0.15.4"), (but(Torch, version="2.14.1"), python(openfold3="0.5.0")), WARNING, "C++20"),
+        (deepspeed("0.15.4"), (but(Torch, version="2.14.1"), using("0.5.0")), WARNING, "C++20"),
         (deepspeed("0.18.5"), (), FAILED, "PosixPath"),
-        (deepspeed("0.18.6"), (python(openfold3="0.4.5"),), WARNING, "PosixPath"),
+        (deepspeed("0.18.6"), (using("0.4.5"),), WARNING, "PosixPath"),
         (deepspeed("0.18.6", settings={"CUTLASS_PATH": IGNORE}), (), OK, ""),
         (deepspeed("0.18.7"), (), OK, ""),
         (
@@ -452,9 +452,9 @@ def test_libaio_missing() -> None:
 
 def test_curand_missing() -> None:
     assert judge("curand-missing").status is OK
-    assert judge("curand-missing", without("cusparse.h"), python(openfold3="0.5.0")).status is SKIPPED
+    assert judge("curand-missing", without("cusparse.h"), using("0.5.0")).status is SKIPPED
     assert judge("curand-missing", without("cusparse.h"), but(CudaHome, home=None)).status is SKIPPED
-    headers = judge("curand-missing", without("cusparse.h", "libcurand.so"), python(openfold3="0.4.0"))
+    headers = judge("curand-missing", without("cusparse.h", "libcurand.so"), using("0.4.0"))
     assert headers.status is FAILED
     assert "cusparse.h, libcurand.so" in headers.summary
     place = "/opt/conda/targets/sbsa-linux/lib"

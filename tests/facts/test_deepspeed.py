@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkdoctor.architecture import Capability
-from sparkdoctor.facts import BuildFiles, Cutlass, Deepspeed, Python
+from sparkdoctor.facts import BuildFiles, Cutlass, Deepspeed
 from sparkdoctor.facts.builder_source import Reading, parse_accepted, read
 from sparkdoctor.facts.course import Course, follow
 from sparkdoctor.facts.cutlass import BINDINGS, IGNORE
-from sparkdoctor.facts.deepspeed import FILTERING, MARK, evoformer_unused, nvcc_threads, parse_prebuilt, parse_version
+from sparkdoctor.facts.deepspeed import FILTERING, MARK, nvcc_threads, parse_prebuilt, parse_version
 from sparkdoctor.facts.deepspeed_builder import Flags, understand
-from sparkdoctor.facts.python import Distribution
 from sparkdoctor.model import Broken, Missing
 from sparkdoctor.process import Worked
 from standins.hosts import Paper, machine_of
@@ -303,15 +302,6 @@ def test_nothing_is_asked_where_there_is_no_deepspeed() -> None:
         found = machine.get(kind)
         assert isinstance(found, Missing)
         assert not isinstance(found, Broken)
-
-
-@pytest.mark.parametrize(
-    ("version", "unused"), [(None, False), ("0.3.1", False), ("0.4.2", False), ("0.4.3", True), ("0.5.0", True)]
-)
-def test_who_uses_evoformer(version: str | None, unused: bool) -> None:
-    distributions = {"openfold3": Distribution(version, "/x")} if version else {}
-    python = Python("/venv/bin/python", "asked", "3.12.3", "/x", True, {}, distributions)
-    assert (evoformer_unused(python) is not None) is unused
 
 
 # --- what a worker said

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from by_hand import DEFAULTS, but, place
+from by_hand import DEFAULTS, but, place, using
 from sparkdoctor import profiles
-from sparkdoctor.facts import Gpu, Python, TritonCache, TritonKernels, triton_kernels
-from sparkdoctor.facts.python import Distribution
-from sparkdoctor.facts.triton_kernels import architecture, triton_in_use
+from sparkdoctor.facts import Gpu, TritonCache, TritonKernels, triton_kernels
+from sparkdoctor.facts.triton_kernels import architecture
 from sparkdoctor.host import PATIENT
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Broken, Missing
@@ -36,8 +35,7 @@ class Known(Machine):
 
     def __init__(self, host: Paper, *facts: Any, version: str = "0.5.0") -> None:
         super().__init__(host, profiles.load("dgx-spark"))
-        python = but(Python, distributions={"openfold3": Distribution(version, "/x")})
-        self._facts = {type(fact): fact for fact in (python, DEFAULTS[TritonCache], DEFAULTS[Gpu], *facts)}
+        self._facts = {type(fact): fact for fact in (using(version), DEFAULTS[TritonCache], DEFAULTS[Gpu], *facts)}
 
     def get(self, kind: Any) -> Any:
         return self._facts[kind] if kind in self._facts else super().get(kind)
@@ -82,11 +80,9 @@ def test_a_cache_without_end_is_looked_into_so_far(monkeypatch: pytest.MonkeyPat
 
 
 def test_where_nobody_would_use_them_nobody_looks() -> None:
-    for version, used in (("0.4.3", False), ("0.4.4", True), ("0.5.0", True), ("", False)):
+    for version, used in (("0.4.3", False), ("0.4.4", True), ("0.5.0", True)):
         machine = Known(Paper({f"{CACHE}/H/_attn_fwd.json": DESCRIPTION}), version=version)
-        assert (triton_in_use(machine.need(Python)) is not None) is used
         assert isinstance(machine.get(TritonKernels), TritonKernels) is used
-    assert triton_in_use(DEFAULTS[Python]) is None
     nowhere = Known(Paper(), TritonCache("TRITON_CACHE_DIR", Broken("it is set and empty"), 0)).get(TritonKernels)
     assert nowhere == Broken("it is set and empty")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from by_hand import DEFAULTS, EVOFORMER, GIB, MIB, ROOT, SPARK, but, place
+from by_hand import DEFAULTS, EVOFORMER, GIB, MIB, ROOT, SPARK, but, place, using
 from sparkdoctor.architecture import Architecture, Capability
 from sparkdoctor.facts import (
     ArchList,
@@ -54,10 +54,9 @@ COLD: dict[type, Any] = {
 }
 
 CACHE = "/home/user/.triton/cache"
-NEW = {"openfold3": Distribution("0.5.0", "/x")}
 COMPILED = but(TritonKernels, names=("layernorm_kernel",))
 """Nothing of OpenFold3's attention."""
-OPENFOLD3 = (but(Python, distributions=NEW), COMPILED)
+OPENFOLD3 = (using("0.5.0"), COMPILED)
 
 
 def answer(*facts: Fact, **gone: Missing) -> Answer:
@@ -216,7 +215,7 @@ def test_two_kinds_of_gpu_take_twice_the_memory() -> None:
 
 @pytest.mark.parametrize("version", ["0.4.5", "0.5.0"])
 def test_a_prediction_compiles_what_is_tritons(version: str) -> None:
-    found = plan(but(Python, distributions={**WITH_NINJA, "openfold3": Distribution(version, "/x")}), COMPILED)
+    found = plan(using(version), COMPILED)
     (work,) = found.steps
     assert isinstance(work, Work)
     assert work[:3] == ("/venv/bin/python", "warm_triton", (CACHE, document([UBIQUITIN])))
@@ -320,7 +319,7 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Missing], str, str | None]] = 
     "nowhere": (OPENFOLD3, {"kernels": Missing("TRITON_CACHE_DIR is set and empty")}, "TRITON_CACHE_DIR is set and empty", None),
     "Triton, no C": ((*OPENFOLD3, Compilers(Missing("PATH has no gcc"), "c++ 13")), {}, "PATH has no gcc", "sparkdoctor fix install-build-tools"),
     "Triton, no headers": (
-        (but(Python, headers=False, distributions=NEW), COMPILED),
+        (*OPENFOLD3, but(Python, headers=False)),
         {},
         "/usr/include/python3.12/Python.h does not exist",
         "sparkdoctor fix install-build-tools",
@@ -363,7 +362,7 @@ def test_what_it_refuses(name: str) -> None:
         ((but(Deepspeed, prebuilt=("evoformer_attn",)),), {}, "evoformer_attn was built when DeepSpeed 0.19.8 was installed"),
         ((), {"deepspeed": Missing("deepspeed is not installed")}, "deepspeed is not installed"),
         (
-            (but(Python, distributions={"openfold3": Distribution("0.4.3", "/x")}),),
+            (using("0.4.3"),),
             {},
             "OpenFold3 0.4.3 does not use DeepSpeed's evoformer_attn by default",
         ),

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sparkdoctor.facts import Deepspeed, DeepspeedBuilder, Extensions, Gpu, Python, TritonKernels
-from sparkdoctor.facts.deepspeed import evoformer_unused
+from sparkdoctor.facts import Attention, Deepspeed, DeepspeedBuilder, Extensions, Gpu, Python, TritonKernels
+from sparkdoctor.facts.attention import evoformer_unused
 from sparkdoctor.facts.evoformer import changed, threads_of
 from sparkdoctor.facts.extensions import FIRST as EVOFORMER
 from sparkdoctor.facts.extensions import Build, State
-from sparkdoctor.facts.triton_kernels import triton_in_use
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip, warn
 from sparkdoctor.profiles import Profile
 
@@ -21,6 +20,7 @@ BUILD = "Build it now, before it is needed."
 @check
 def kernels_not_warm(  # noqa: PLR0913, PLR0917 (two caches, and what decides whether they serve)
     python: Python,
+    attention: Attention | Missing,
     extensions: Extensions,
     deepspeed: Deepspeed | Missing,
     builder: DeepspeedBuilder | Missing,
@@ -40,10 +40,12 @@ def kernels_not_warm(  # noqa: PLR0913, PLR0917 (two caches, and what decides wh
     - aqlaboratory/openfold-3 #78: ubiquitin on a GB10 took 9 s warm and about 3 min cold
     - OpenFold3 0.3.0 to 0.5.0, its default kernels; measured on an H100, docs/sources.md
     """
-    if stuck := _stuck(python, extensions, deepspeed):
+    if stuck := _stuck(attention, extensions, deepspeed):
         return stuck
-    evoformer = _evoformer(python, extensions, deepspeed, lambda build: changed(build, deepspeed, builder, gpu, profile))
-    kernels = _kernels(python, triton)
+    evoformer = _evoformer(
+        python, attention, extensions, deepspeed, lambda build: changed(build, deepspeed, builder, gpu, profile)
+    )
+    kernels = _kernels(attention, triton)
     both = [kernel for kernel in (evoformer, kernels) if kernel]
     cold = [kernel for kernel in both if kernel.remedy]
     if cold:
@@ -59,7 +61,7 @@ def kernels_not_warm(  # noqa: PLR0913, PLR0917 (two caches, and what decides wh
         return ok("; ".join(ready))
     if both:
         return skip(f"{'; '.join(kernel.words for kernel in both)}: told by the checks of the extension cache")
-    if triton_in_use(python) and isinstance(triton, Missing):
+    if not isinstance(attention, Missing) and attention.triton and isinstance(triton, Missing):
         return skip(triton.reason)
     return skip("neither DeepSpeed's nor OpenFold3's kernels are in use here")
 
@@ -74,9 +76,13 @@ class _Kernels(NamedTuple):
 
 
 def _evoformer(
-    python: Python, extensions: Extensions, deepspeed: Deepspeed | Missing, changed: Callable[[Build], str]
+    python: Python,
+    attention: Attention | Missing,
+    extensions: Extensions,
+    deepspeed: Deepspeed | Missing,
+    changed: Callable[[Build], str],
 ) -> _Kernels | None:
-    if isinstance(deepspeed, Missing) or evoformer_unused(python):
+    if isinstance(deepspeed, Missing) or evoformer_unused(attention):
         return None
     built = extensions.named(EVOFORMER)
     if EVOFORMER in deepspeed.prebuilt:
@@ -95,9 +101,8 @@ def _evoformer(
     return _Kernels(f"{EVOFORMER} {built.state}", ready=True)
 
 
-def _kernels(python: Python, triton: TritonKernels | Missing) -> _Kernels | None:
-    openfold3 = triton_in_use(python)
-    if openfold3 is None or isinstance(triton, Missing):
+def _kernels(attention: Attention | Missing, triton: TritonKernels | Missing) -> _Kernels | None:
+    if isinstance(attention, Missing) or not attention.triton or isinstance(triton, Missing):
         return None
     where = triton.place.path
     if triton.warm:
@@ -116,13 +121,13 @@ def _load(python: Python) -> str:
     return f'{quote(python.path)} -c "{load}"'
 
 
-def _stuck(python: Python, extensions: Extensions, deepspeed: Deepspeed | Missing) -> Verdict | None:
+def _stuck(attention: Attention | Missing, extensions: Extensions, deepspeed: Deepspeed | Missing) -> Verdict | None:
     """The verdict where this user can neither build nor load evoformer_attn."""
     built = extensions.named(EVOFORMER)
     obstacle = extensions.root.obstacle
     if built:
         obstacle = "" if built.writable else f"{built.path} cannot be written by this user"
-    if isinstance(deepspeed, Missing) or evoformer_unused(python) or EVOFORMER in deepspeed.prebuilt or not obstacle:
+    if isinstance(deepspeed, Missing) or evoformer_unused(attention) or EVOFORMER in deepspeed.prebuilt or not obstacle:
         return None
     return fail(
         f"DeepSpeed's {EVOFORMER} can be neither built nor loaded: {obstacle}",

@@ -2,14 +2,14 @@
 
 from shlex import quote
 
-from sparkdoctor.facts import BuildFiles, CudaHome, Deepspeed, Python
+from sparkdoctor.facts import Attention, BuildFiles, CudaHome, Deepspeed
+from sparkdoctor.facts.attention import evoformer_unused
 from sparkdoctor.facts.build_files import CUDA
-from sparkdoctor.facts.deepspeed import evoformer_unused
-from sparkdoctor.plugin import Verdict, check, fail, ok, skip
+from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, skip
 
 
 @check
-def curand_missing(deepspeed: Deepspeed, files: BuildFiles, home: CudaHome, python: Python) -> Verdict:
+def curand_missing(deepspeed: Deepspeed, files: BuildFiles, home: CudaHome, attention: Attention | Missing) -> Verdict:
     """The toolkit has what evoformer_attn includes and links.
 
     A toolkit with nvcc alone does not do: PyTorch's headers include cusparse.h, cublas_v2.h and cusolverDn.h (`fatal error:
@@ -20,7 +20,7 @@ def curand_missing(deepspeed: Deepspeed, files: BuildFiles, home: CudaHome, pyth
     - DeepSpeed 0.15.4's evoformer_attn, compiled with nvcc 13.0.88 and without these headers
     - OpenFold3's installation page (LIBRARY_PATH for aarch64)
     """
-    if unused := evoformer_unused(python):
+    if unused := evoformer_unused(attention):
         return skip(unused)
     if home.home is None:
         return skip("there is no CUDA toolkit to look into: see nvcc-missing")

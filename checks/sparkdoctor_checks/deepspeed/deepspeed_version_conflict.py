@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sparkdoctor.facts import Deepspeed, Nvcc, Python, Torch
+from sparkdoctor.facts import Attention, Deepspeed, Nvcc, Python, Torch
+from sparkdoctor.facts.attention import evoformer_unused
 from sparkdoctor.facts.cutlass import IGNORE, VARIABLE
-from sparkdoctor.facts.deepspeed import evoformer_unused
 from sparkdoctor.facts.python import release_of
 from sparkdoctor.plugin import Missing, Verdict, check, fail, ok, warn
 from sparkdoctor.profiles import Profile
@@ -13,7 +13,12 @@ from sparkdoctor.profiles import Profile
 
 @check
 def deepspeed_version_conflict(
-    deepspeed: Deepspeed, torch: Torch | Missing, nvcc: Nvcc | Missing, python: Python, profile: Profile
+    deepspeed: Deepspeed,
+    torch: Torch | Missing,
+    nvcc: Nvcc | Missing,
+    python: Python,
+    attention: Attention | Missing,
+    profile: Profile,
 ) -> Verdict:
     """DeepSpeed's version suits PyTorch, CUDA and OpenFold3.
 
@@ -28,9 +33,15 @@ def deepspeed_version_conflict(
     - deepspeedai/DeepSpeed #7760, #8238
     - Requires-Dist of the installed OpenFold3
     """
-    conflict = next(_conflicts(deepspeed, torch, nvcc, python, profile), None)
-    if conflict is None:
+    in_use = evoformer_unused(attention) is None
+    conflicts = (
+        *_with_profile(deepspeed, profile),
+        *_with_openfold3(deepspeed, python),
+        *_with_the_build(deepspeed, torch, nvcc, in_use=in_use),
+    )
+    if not conflicts:
         return ok(f"DeepSpeed {deepspeed.version}", observed=deepspeed.version)
+    conflict = conflicts[0]
     return (fail if conflict.failed else warn)(
         f"DeepSpeed {deepspeed.version} {conflict.text}",
         expected=conflict.wanted,
@@ -48,20 +59,19 @@ class _Conflict(NamedTuple):
     failed: bool
 
 
-def _conflicts(
-    deepspeed: Deepspeed, torch: Torch | Missing, nvcc: Nvcc | Missing, python: Python, profile: Profile
-) -> Iterator[_Conflict]:
-    required, release = profile.deepspeed.version, deepspeed.release
+def _with_profile(deepspeed: Deepspeed, profile: Profile) -> Iterator[_Conflict]:
+    required = profile.deepspeed.version
     if required is not None and deepspeed.version not in required:
         yield _Conflict(f"is not what the profile {profile.name} asks for", str(required), failed=True)
-    if not release:
-        return
-    yield from _with_openfold3(deepspeed, python)
-    in_use = evoformer_unused(python) is None
+
+
+def _with_the_build(deepspeed: Deepspeed, torch: Torch | Missing, nvcc: Nvcc | Missing, *, in_use: bool) -> Iterator[_Conflict]:
+    """Where evoformer_attn cannot be built; no matter where that is not `in_use`."""
+    release = deepspeed.release
     if release in ((0, 18, 5), (0, 18, 6)) and deepspeed.settings.get(VARIABLE) != IGNORE:
         text = "cannot build evoformer_attn: it takes the length of a PosixPath (TypeError)"
         yield _Conflict(text, ">=0.18.7", failed=in_use)
-    if isinstance(torch, Missing) or release_of(torch.version)[:2] < (2, 14):
+    if not release or isinstance(torch, Missing) or release_of(torch.version)[:2] < (2, 14):
         return
     first = (0, 19, 5) if isinstance(nvcc, Missing) or nvcc.release < (13, 0) else (0, 19, 7)
     if release < first:
@@ -71,7 +81,7 @@ def _conflicts(
 
 def _with_openfold3(deepspeed: Deepspeed, python: Python) -> Iterator[_Conflict]:
     openfold3 = python.distribution("openfold3")
-    if deepspeed.asked is None or openfold3 is None:
+    if deepspeed.asked is None or openfold3 is None or not deepspeed.release:
         return
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 (only where OpenFold3 asks)
 

@@ -1,7 +1,7 @@
 """The attention kernels that a prediction would use."""
 
 from sparkdoctor.facts import Deepspeed, Openfold3, Openfold3Kernels, Python, RunnerYaml, Torch, Triton, target
-from sparkdoctor.facts.openfold3 import CUEQUIVARIANCE, DEEPSPEED, LMA, TRITON
+from sparkdoctor.facts.openfold3 import CUEQUIVARIANCE, DEEPSPEED, LMA, TRITON, switched_on
 from sparkdoctor.facts.openfold3_kernels import IMPORT
 from sparkdoctor.facts.triton import unfit
 from sparkdoctor.plugin import Broken, Missing, Verdict, check, fail, ok, skip
@@ -13,7 +13,6 @@ NAMES = {
     TRITON: "OpenFold3's Triton kernels",
     LMA: "the low-memory attention",
 }
-"""In the order in which OpenFold3 asks for them: the first that is on is used."""
 SILENT = "a prediction counts it as a failed query, and ends with exit status 0"
 OFF = "model_update.custom.settings.memory.eval"
 
@@ -42,7 +41,7 @@ def kernel_backend_unavailable(  # noqa: PLR0913, PLR0917 (each kernel has a pac
     """
     if isinstance(runner, Missing):
         return skip(f"{runner.reason}; see runner-yaml-surprise" if isinstance(runner, Broken) else runner.reason)
-    on = [switch for switch in NAMES if runner.kernels.get(switch)]
+    on = switched_on(runner.kernels)
     if LMA in on and len(on) > 1:
         return fail(
             f"{NAMES[LMA]} and {NAMES[on[0]]} are both on, which OpenFold3 refuses: {SILENT}",

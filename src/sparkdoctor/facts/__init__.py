@@ -1,6 +1,7 @@
 """Facts that checks can ask for by naming their types. Each module holds one subject; this is the list."""
 
 from sparkdoctor.facts.archlist import ArchList
+from sparkdoctor.facts.attention import Attention
 from sparkdoctor.facts.build import BuildSettings
 from sparkdoctor.facts.build_files import BuildFiles
 from sparkdoctor.facts.cache_access import CacheAccess
@@ -45,6 +46,7 @@ from sparkdoctor.facts.work import Compute, ExtensionBuild, NvccCompile, TritonC
 
 __all__ = [
     "ArchList",
+    "Attention",
     "BuildFiles",
     "BuildSettings",
     "CacheAccess",

@@ -3,8 +3,9 @@
 from posixpath import dirname
 from typing import Self
 
+from sparkdoctor.facts.attention import Attention, evoformer_unused
 from sparkdoctor.facts.build_files import first, variable
-from sparkdoctor.facts.deepspeed import Deepspeed, evoformer_unused
+from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.nvcc import CudaHome
 from sparkdoctor.facts.python import Distribution, Python
 from sparkdoctor.machine import Fact, Machine
@@ -32,7 +33,7 @@ class Cutlass(Fact):
     def probe(cls, machine: Machine) -> Self | Missing:
         """Look where DeepSpeed's EvoformerAttnBuilder looks. Sources: its 0.15.4, 0.18.5, 0.19.1 and 0.19.8."""
         python, deepspeed = machine.need(Python), machine.need(Deepspeed)
-        if unused := evoformer_unused(python):
+        if unused := evoformer_unused(machine.get(Attention)):
             return Missing(unused)
         return cls.judged(machine, python, deepspeed, deepspeed.settings.get(VARIABLE))
 

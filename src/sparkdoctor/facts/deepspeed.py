@@ -169,14 +169,3 @@ def _pristine(machine: Machine, root: str, metadata: str) -> bool | None:
     from base64 import urlsafe_b64encode  # noqa: PLC0415 (only for a builder.py that may have been changed)
 
     return urlsafe_b64encode(bytes.fromhex(digest)).decode().rstrip("=") == recorded[1]
-
-
-def evoformer_unused(python: Python) -> str | None:
-    """Why nothing here calls DeepSpeed's evoformer_attn; None where something may.
-
-    Source: model_config.py of OpenFold3's wheels; 0.4.3 turned it off by default (aqlaboratory/openfold-3 #296).
-    """
-    openfold3 = python.distribution("openfold3")
-    if openfold3 is None or openfold3.release < (0, 4, 3):
-        return None
-    return f"OpenFold3 {openfold3.version} does not use DeepSpeed's evoformer_attn by default"

@@ -17,6 +17,8 @@ DEEPSPEED, TRITON, CUEQUIVARIANCE, LMA = (
     "use_lma",
 )
 """The switches of the attention kernels in its model's configuration, `settings.memory.eval`."""
+ORDER = (CUEQUIVARIANCE, DEEPSPEED, TRITON, LMA)
+"""As its attention asks for them. Source: core/model/primitives/attention.py of 0.3.0 to 0.5.0."""
 PROJECT = "projects/of3_all_atom"
 
 
@@ -145,6 +147,11 @@ def kernels_of(release: tuple[int, ...]) -> Mapping[str, bool]:
     """
     switches = {DEEPSPEED: (0,) < release < (0, 4, 3), CUEQUIVARIANCE: False, LMA: False}
     return switches if (0,) < release < (0, 4, 1) else {**switches, TRITON: not release or release >= (0, 4, 4)}
+
+
+def switched_on(kernels: Mapping[str, bool]) -> tuple[str, ...]:
+    """The switches that are on: the kernels of the first one are used."""
+    return tuple(switch for switch in ORDER if kernels.get(switch))
 
 
 def registry_of(release: tuple[int, ...]) -> Registry:

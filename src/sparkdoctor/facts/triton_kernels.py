@@ -6,15 +6,13 @@ from itertools import islice
 from posixpath import join
 from typing import Self
 
+from sparkdoctor.facts.attention import Attention
 from sparkdoctor.facts.gpu import Gpu
 from sparkdoctor.facts.places import Place
-from sparkdoctor.facts.python import Distribution, Python
 from sparkdoctor.facts.triton_cache import TritonCache
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
 
-FIRST = (0, 4, 4)
-"""The first OpenFold3 with Triton kernels by default."""
 ATTENTION, DYNAMIC = "_attn_fwd", "_attn_fwd_dyn"
 KERNELS = (ATTENTION, DYNAMIC, "layernorm_kernel", "linear_kernel", "linear_fused_kernel")
 """What a prediction compiles. Sources: core/kernels/triton/evoformer.py and core/model/layers/triangular_multiplicative_update.py
@@ -42,8 +40,8 @@ class TritonKernels(Fact):
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
         """Where a prediction would use them, look for their descriptions: `<hash>/_attn_fwd.json`."""
-        if triton_in_use(machine.need(Python)) is None:
-            return Missing("no OpenFold3 here uses Triton kernels by default")
+        if not machine.need(Attention).triton:
+            return Missing("no prediction here would use OpenFold3's Triton kernels")
         place = machine.need(TritonCache).place
         if isinstance(place, Missing):
             return place
@@ -94,9 +92,3 @@ def architecture(text: str) -> int | None:
         case {"target": {"backend": "cuda", "arch": int(number)}}:
             return number
     return None
-
-
-def triton_in_use(python: Python) -> Distribution | None:
-    """The OpenFold3 that uses Triton kernels unless it is told otherwise; None where there is none."""
-    openfold3 = python.distribution("openfold3")
-    return openfold3 if openfold3 and openfold3.release >= FIRST else None

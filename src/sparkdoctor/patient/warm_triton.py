@@ -72,9 +72,10 @@ def predict(place, query, device):
     """Make a prediction: what Triton compiled, how much it found compiled, and the seconds of the inference and of all."""
     with open(os.path.join(place, "weights.json")) as file:
         custom = json.load(file)
+    kernels = dict.fromkeys(("use_cueq_triangle_kernels", "use_deepspeed_evo_attention", "use_lma"), False)
+    custom["settings"] = {"memory": {"eval": {**kernels, "use_triton_triangle_kernels": device == "cuda"}}}
     settings = {"model_update": {"presets": ["predict"], "custom": custom}}
     if device != "cuda":
-        custom["settings"] = {"memory": {"eval": {"use_triton_triangle_kernels": False}}}
         settings["pl_trainer_args"] = {"accelerator": device}
     output = tempfile.mkdtemp(dir=place)
     order = {
