@@ -30,6 +30,7 @@ from sparkdoctor.facts import (
     Identity,
     Limits,
     Memory,
+    Network,
     Ninja,
     Nvcc,
     NvccCompile,
@@ -214,6 +215,7 @@ HEALTHY: tuple[Fact, ...] = (
         merges=True,
     ),
     RunnerYaml(None, None, None, {}, {}, (), (), kernels_of((0, 5, 0))),
+    Network(("enP7s7",), ("wlP9s9",)),
     Weights(
         f"{CACHE}/of3-ob-2025-06-30-174k.pt",
         "of3-ob-2025-06-30-174k.pt",
@@ -223,6 +225,7 @@ HEALTHY: tuple[Fact, ...] = (
         2_286_125_420,
         "0.5",
         root=f"{CACHE}/ckpt_root",
+        standard=True,
     ),
     Ccd("/venv/biotite/structure/info/components.bcif", 63_283_092, 49_196, 63_283_092),
     QueryFile(

@@ -89,7 +89,7 @@ FORBIDDING = '    model_config = PydanticConfigDict(extra="forbid")\n'
 
 def model(name: str, base: str, fields: str, extra: str = "") -> str:
     """A class of pydantic's."""
-    return f"class {name}({base}):\n{extra}" + "".join(f"    {field}: str = ''\n" for field in fields.split())
+    return f"class {name}({base}):\n{extra}" + "".join(f"    {field}: Any = None\n" for field in fields.split())
 
 
 VALIDATOR = "\n\n".join(
@@ -175,7 +175,13 @@ def install(world: World, site: str, cache: str) -> None:
     """OpenFold3 0.5.0 with what it needs, its weights in `cache`."""
     world.files |= {f"{site}/openfold3/{name}": text for name, text in ROOT_FILES.items()}
     world.files[f"{site}/openfold3-{VERSION}.dist-info/METADATA"] = METADATA
-    for name, version in (("pydantic", "2.14.3"), ("kalign_python", "3.6.0"), ("rdkit", "2025.9.6")):
+    for name, version in (
+        ("pydantic", "2.14.3"),
+        ("kalign_python", "3.6.0"),
+        ("rdkit", "2025.9.6"),
+        ("numpy", "2.4.0"),
+        ("pytorch_lightning", "2.6.0"),
+    ):
         world.files[f"{site}/{name}-{version}.dist-info/METADATA"] = f"Name: {name}\nVersion: {version}\n"
     ccd = "biotite/structure/info/components.bcif"
     world.files |= {

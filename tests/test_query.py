@@ -557,3 +557,84 @@ def test_alphafold_3_s_document_means_the_same(given_: tuple[Query, ...]) -> Non
     ]
     found = query.suggestion(json.dumps(jobs))
     assert found == query.Suggestion(given_, ())
+
+
+# --- files that are no JSON
+
+UBIQUITIN = "MQIFVKTLTGKTITLEVEPSDTIENVKAKIQDKEGIPPDQQRLIFAGKQLEDGRTLSDYNIQKESTLHLVLRLRGG"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("HEADER    X\nATOM      1  N   MET A   1\n", "PDB"),
+        ("data_1UBQ\n#\n_entry.id 1UBQ\n", "mmCIF"),
+        (f">a\n{UBIQUITIN}\n>b\n--{UBIQUITIN[2:]}\n", "main_msa_file_paths"),
+        (f">a\n{UBIQUITIN}\n", "FASTA"),
+        ("experiment_settings:\n  seeds: [1]\n", "--runner-yaml"),
+        ("queries:\n  a:\n", "this is YAML"),
+        ("id,sequence\na,MQ\n", "CSV"),
+        ("\n  RDKit\n\nM  END\n$$$$\n", "SMILES"),
+        ("<!DOCTYPE html>", "HTML"),
+        ('{"queries": {}}'.encode("utf-16"), "UTF-16"),
+        ('{"queries": {}}'.encode("utf-16-le"), "UTF-16"),
+        (b"\x1f\x8b\x08\0", "unpack"),
+        (b"\x7fELF\0\0", "binary"),
+    ],
+)
+def test_what_a_file_is_instead(text: str | bytes, words: str) -> None:
+    (problem,) = query.read(text).problems
+    assert words in problem.text
+    assert problem.rejected
+
+
+def test_fasta_is_rewritten() -> None:
+    found = query.suggestion(f"\ufeff>sp|P0CG48|UBC some words\r\n{UBIQUITIN[:40]}\r\n{UBIQUITIN[40:]}*\r\n")
+    assert found is not None
+    assert (found.form, found.lost) == ("FASTA", ())
+    assert found.queries == (Query("sp_P0CG48_UBC", (Chain("protein", ("A",), UBIQUITIN),)),)
+    several = query.suggestion(f">x\nACGT:{UBIQUITIN}\n>x\nACGU\n")
+    assert several is not None
+    assert [(one.name, [(chain.kind, chain.ids) for chain in one.chains]) for one in several.queries] == [
+        ("x", [("dna", ("A",)), ("protein", ("B",))]),
+        ("x_2", [("rna", ("A",))]),
+    ]
+    assert several.lost
+    marked = query.suggestion(f">A|protein|x.a3m\n{UBIQUITIN}\n>ligand|name=y\nC[C-]\n>C|ccd\natp\n")
+    assert marked is not None
+    assert [chain.smiles or chain.component or chain.kind for chain in marked.queries[0].chains] == ["protein", "C[C-]", "ATP"]
+    bare = query.suggestion(f"{UBIQUITIN[:40]}\n{UBIQUITIN[40:]}\n")
+    assert bare is not None
+    assert bare.queries[0].chains[0].sequence == UBIQUITIN
+    assert query.suggestion("Hello world, this is a text\n") is None
+
+
+def test_boltz_s_input_is_rewritten() -> None:
+    found = query.suggestion(
+        f"version: 1\nsequences:\n- protein: {{id: [A, B], sequence: {UBIQUITIN}, modifications: [{{position: 1, ccd: MSE}}]}}\n"
+        "- ligand: {id: C, ccd: ATP}\nconstraints: [{}]\n"
+    )
+    assert found is not None
+    assert found.form == "Boltz's input format"
+    protein, ligand = found.queries[0].chains
+    assert (protein.ids, dict(protein.modified), ligand.component) == (("A", "B"), {1: "MSE"}, "ATP")
+    assert any("constraints" in words for words in found.lost)
+
+
+@given(st.text(alphabet=">ACGTU|:-*. \n\rprotein", max_size=60))
+def test_any_fasta_is_rewritten_into_what_is_read(text: str) -> None:
+    if found := query.suggestion(text):
+        again = query.read(query.document(found.queries))
+        assert not again.rejected
+        assert [one.name for one in again.queries] == [one.name for one in found.queries]
+
+
+def test_what_stands_beside_queries_and_a_protein_of_nucleotides() -> None:
+    chain = {"molecule_type": "protein", "chain_ids": ["A"], "sequence": "ACGT" * 6}
+    (alone,) = query.read(json.dumps({"chains": [chain]})).fatal
+    assert "this is one query" in alone.text
+    (named,) = query.read(json.dumps({"u": {"chains": [chain]}})).fatal
+    assert "belongs in it" in named.text
+    (doubt,) = query.read(json.dumps({"queries": {"u": {"chains": [chain]}}})).problems
+    assert "dna or rna is meant" in doubt.text
+    assert not doubt.fatal

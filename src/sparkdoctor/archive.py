@@ -15,6 +15,8 @@ DIRECTORY_LIMIT = 32 << 20
 MEMBER_LIMIT = 64 << 20
 """Bytes of the directory and of the unpacked member that are read at most."""
 END, END_64, LOCATOR_64, ENTRY, LOCAL = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
+SAMPLES = 48
+"""Members whose beginnings are looked at: what downloads in parts and breaks off has its end, and holes before."""
 _BIG = 0xFFFFFFFF
 
 
@@ -28,6 +30,8 @@ def found_in(descriptor: int, member: str, texts: list[str]) -> list[str]:
     entry = _entry(descriptor, offset, length, member.encode())
     if entry is None:
         raise OSError(errno.EINVAL, f"an archive without {member}")
+    if gaps := _gaps(descriptor, offset, length):
+        raise OSError(errno.EINVAL, f"a damaged archive: {gaps} of {SAMPLES} members looked at are not where its directory says")
     wanted = [text.encode() for text in texts]
     reach = max(map(len, wanted), default=1) - 1
     seen: set[bytes] = set()
@@ -47,7 +51,8 @@ def _directory(descriptor: int) -> tuple[int, int]:
     base = max(0, size - TAIL)
     tail = os.pread(descriptor, TAIL, base)
     at = tail.rfind(END)
-    while at >= 0 and (at + 22 > len(tail) or at + 22 + int.from_bytes(tail[at + 20 : at + 22], "little") != len(tail)):
+    # What follows the archive is passed over, as PyTorch does.
+    while at >= 0 and (at + 22 > len(tail) or at + 22 + int.from_bytes(tail[at + 20 : at + 22], "little") > len(tail)):
         at = tail.rfind(END, 0, at)
     if at < 0:
         raise OSError(errno.EINVAL, "a truncated archive: the record at its end is missing")
@@ -86,6 +91,20 @@ def _entry(descriptor: int, offset: int, length: int, member: bytes) -> tuple[in
             size, packed, place = (next(numbers, value) if value == _BIG else value for value in (size, packed, place))
             return method, packed, place
         buffer = buffer[46 + name_size + extra_size + comment_size :]
+
+
+def _gaps(descriptor: int, offset: int, length: int) -> int:
+    """How many of some members, evenly spread over the directory, do not begin where it says."""
+    directory = os.pread(descriptor, min(length, DIRECTORY_LIMIT), offset)
+    gaps, at = 0, 0
+    for number in range(SAMPLES):
+        at = directory.find(ENTRY, max(at, len(directory) * number // SAMPLES))
+        if at < 0 or at + 46 > len(directory):
+            break
+        place = int.from_bytes(directory[at + 42 : at + 46], "little")
+        gaps += place != _BIG and os.pread(descriptor, 4, place) != LOCAL
+        at += 4
+    return gaps
 
 
 def _large(extra: bytes) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from by_hand import CACHE, DEAD, FAILED, GONE, OK, SKIPPED, SPARK, WARNING, but,
 from sparkdoctor.facts import (
     Ccd,
     Deepspeed,
+    Network,
     Openfold3,
     Openfold3Kernels,
     Python,
@@ -17,7 +18,7 @@ from sparkdoctor.facts import (
     Triton,
     Weights,
 )
-from sparkdoctor.facts.openfold3 import CUEQUIVARIANCE, DEEPSPEED, LMA, TRITON, Program, kernels_of, registry_of
+from sparkdoctor.facts.openfold3 import CUEQUIVARIANCE, DEEPSPEED, LMA, TRITON, Damaged, Program, kernels_of, registry_of
 from sparkdoctor.facts.openfold3_kernels import IMPORT
 from sparkdoctor.facts.python import Distribution
 from sparkdoctor.model import Missing, Verdict
@@ -112,10 +113,14 @@ def weights(path: str | None = "there", version: str = "0.5.0", **changes: Any) 
 @pytest.mark.parametrize(
     ("version", "source", "tool"),
     [
-        ("0.5.0", "s3://openfold3-data/openfold3-parameters/of3-ob-2025-06-30-174k.pt", "setup_openfold --non-interactive"),
-        ("0.4.5", "s3://openfold3-data/openfold3-parameters/of3-p2-155k.pt", "setup_openfold --non-interactive"),
-        ("0.4.0", "s3://openfold3-data/openfold3-parameters/of3-p2-155k.pt", "/venv/bin/setup_openfold"),
-        ("0.3.1", "s3://openfold/openfold3_params/of3_ft3_v1.pt", "aws s3 cp --no-sign-request"),
+        (
+            "0.5.0",
+            "s3://openfold3-data/openfold3-parameters/of3-ob-2025-06-30-174k.pt",
+            "-m openfold3.setup_openfold --non-interactive",
+        ),
+        ("0.4.5", "s3://openfold3-data/openfold3-parameters/of3-p2-155k.pt", "-m openfold3.setup_openfold --non-interactive"),
+        ("0.4.0", "s3://openfold3-data/openfold3-parameters/of3-p2-155k.pt", "-m openfold3.setup_openfold"),
+        ("0.3.1", "s3://openfold/openfold3_params/of3_ft3_v1.pt", "awscli s3 cp --no-sign-request"),
     ],
 )
 def test_no_weights(version: str, source: str, tool: str) -> None:
@@ -129,15 +134,18 @@ def test_no_weights(version: str, source: str, tool: str) -> None:
 
 def test_setup_openfold_knows_one_cache_and_leaves_a_broken_file_alone() -> None:
     elsewhere = judge("weights-missing", weights(None, directory="/data/of 3"))
-    assert command_of(elsewhere).startswith("/venv/bin/aws s3 cp --no-sign-request s3://openfold3-data/")
+    assert command_of(elsewhere).startswith("/venv/bin/python -m awscli s3 cp --no-sign-request s3://openfold3-data/")
     assert command_of(elsewhere).endswith(" '/data/of 3/of3-ob-2025-06-30-174k.pt'")
     broken = judge("weights-missing", weights(trouble="it is empty", kind="an empty file", generation="", size=0))
     assert broken.status is FAILED
     assert broken.observed == "an empty file"
-    assert "aws s3 cp" in command_of(broken)
+    assert "awscli s3 cp" in command_of(broken)
     closed = judge("weights-missing", weights(None, directory="/opt/weights", writable=False))
-    assert "cannot be written" in text_of(closed)
-    assert "export OPENFOLD_CACHE=" in command_of(closed)
+    assert "cannot write /opt/weights" in text_of(closed)
+    assert command_of(closed).startswith("export OPENFOLD_CACHE=~/openfold3 && /venv/bin/python -m awscli s3 cp ")
+    assert command_of(closed).endswith(" ~/openfold3/of3-ob-2025-06-30-174k.pt")
+    in_the_way = judge("weights-missing", weights(trouble="it leads nowhere", kind="a broken link", generation="", size=0))
+    assert command_of(in_the_way).startswith(f"mv -n {CACHE}/of3-ob-2025-06-30-174k.pt ")
 
 
 def test_weights_that_do_not_fit() -> None:
@@ -147,7 +155,7 @@ def test_weights_that_do_not_fit() -> None:
     small = judge("weights-missing", weights(size=81_874_006))
     assert (small.status, small.observed) == (WARNING, "0.08 GB")
     legacy = judge("weights-missing", weights(size=10, kind="a checkpoint of PyTorch before 1.6", generation=""))
-    assert legacy.status is OK
+    assert (legacy.status, legacy.observed) == (WARNING, "10 bytes")
     beside = judge("weights-missing", weights(None, others=("of3-p2-155k.pt",)))
     assert f"{CACHE}/of3-p2-155k.pt: by its name, weights of OpenFold3 0.4" in beside.evidence
 
@@ -353,3 +361,30 @@ def test_what_openfold3_says_itself() -> None:
     verdict = judge("kernel-backend-unavailable", using(), Openfold3Kernels(died))
     assert verdict.status is FAILED
     assert command_of(verdict) == "/venv/bin/python -m pip install biotraj"
+
+
+def test_an_offline_machine_and_the_server() -> None:
+    offline = Network((), ("enP7s7",))
+    verdict = judge("runner-yaml-surprise", offline)
+    assert verdict.status is WARNING
+    assert "offline" in verdict.summary
+    assert "--use_msa_server False" in text_of(verdict)
+    off = runner(values={"experiment_settings": {"use_msa_server": False}})
+    assert judge("runner-yaml-surprise", off, offline).status is OK
+    assert judge("runner-yaml-surprise", network=GONE).status is OK
+
+
+def test_what_else_keeps_openfold3_from_starting() -> None:
+    lacking = judge("openfold3-version", openfold3("0.5.0", lacking=("rdkit<2026", "lmdb")))
+    assert lacking.status is FAILED
+    assert command_of(lacking).endswith("pip install 'rdkit<2026' 'lmdb'")
+    gone = Program("/usr/local/bin/run_openfold", "/gone/bin/python", ours=False, starts=False)
+    moved = judge("openfold3-version", openfold3("0.5.0", program=gone))
+    assert moved.status is FAILED
+    assert command_of(moved) == "/venv/bin/python -m openfold3.run_openfold --help"
+    double = judge("openfold3-version", openfold3("0.5.0", leftover=Distribution("0.4.5", "/x y/openfold3-0.4.5.dist-info")))
+    assert double.status is WARNING
+    assert command_of(double) == "rm -r '/x y/openfold3-0.4.5.dist-info'"
+    damaged = judge("openfold3-missing", openfold3=Damaged("OpenFold3 0.5.0 in /x is not whole"))
+    assert damaged.status is FAILED
+    assert "--force-reinstall --no-deps 'openfold3" in command_of(damaged)

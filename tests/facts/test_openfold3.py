@@ -21,11 +21,12 @@ from machines.make_tapes import CACHE, with_openfold3
 from machines.parts import SITE
 from openfolded import FILE, NAMES, checkpoint, dictionary
 from sparkdoctor import profiles, reading
-from sparkdoctor.facts import Ccd, Openfold3, Openfold3Kernels, Python, RunnerYaml, Weights
+from sparkdoctor.facts import Ccd, Network, Openfold3, Openfold3Kernels, Python, RunnerYaml, Weights
 from sparkdoctor.facts.openfold3 import (
     CUEQUIVARIANCE,
     DEEPSPEED,
     TRITON,
+    Damaged,
     Registry,
     kernels_of,
     parse_kernels,
@@ -33,7 +34,7 @@ from sparkdoctor.facts.openfold3 import (
     parse_shebang,
     registry_of,
 )
-from sparkdoctor.facts.runner_settings import applied, deep_update, judged, load
+from sparkdoctor.facts.runner_settings import applied, deep_update, judged, load, tree, unfit
 from sparkdoctor.facts.runner_yaml import Model, flat, parse_model
 from sparkdoctor.facts.weights import GENERATIONS, describe, parse_head
 from sparkdoctor.host import LocalHost, Question
@@ -71,7 +72,7 @@ def test_what_is_installed() -> None:
 
 def test_a_source_that_cannot_be_read_is_known_by_its_version() -> None:
     world = with_openfold3()
-    world.without(*(f"{ROOT}/{name}" for name in openfolded.ROOT_FILES if name != "__init__.py"))
+    world.without(*(f"{ROOT}/{name}" for name in openfolded.ROOT_FILES if name not in ("__init__.py", "run_openfold.py")))
     it = fact(world, Openfold3)
     assert (it.registry, it.kernels, it.merges) == (registry_of((0, 5, 0)), kernels_of((0, 5, 0)), True)
 
@@ -217,7 +218,7 @@ KINDS = [
     (gzip.compress(WHOLE), "a gzip file", "unpacked"),
     (tarred(), "a tar file", "unpacked"),
     (bytes(4096), "a file of zeroes", "never written"),
-    (b"hello", "no checkpoint", "no checkpoint"),
+    (b"hello", "a text", "begins 'hello'"),
 ]
 
 
@@ -238,6 +239,10 @@ def test_weights_that_are_no_file(tmp_path: Path) -> None:
     assert not isinstance(plain, Missing)
     assert plain.trouble
     (tmp_path / "latest").write_text("global_step1\n")
+    half = describe(local(), str(tmp_path))
+    assert not isinstance(half, Missing)
+    assert "names 'global_step1', which is not in it" in half.trouble
+    (tmp_path / "global_step1").mkdir()
     sharded = describe(local(), str(tmp_path))
     assert not isinstance(sharded, Missing)
     assert (sharded.kind, sharded.trouble) == ("a directory", "")
@@ -498,7 +503,7 @@ MODELS = {"": Model(("model_update", "experiment_settings"), "forbid"), "experim
     )
 )
 def test_any_settings(values: dict[str, Any]) -> None:
-    judged(values, MODELS, openfolded.PRESETS, kernels_of((0, 5)), ("inference_ckpt_path",), "pae_enabled")
+    judged(values, MODELS, (openfolded.PRESETS, CONFIG), kernels_of((0, 5)), ("inference_ckpt_path",), "pae_enabled")
     applied(values, openfolded.PRESETS, kernels_of((0, 5)))
     list(flat(values))
 
@@ -591,3 +596,164 @@ def test_a_real_openfold3_is_read(version: str, release: str, components: int, m
     assert isinstance(kernels, Openfold3Kernels)
     assert kernels.course.trouble is None, kernels.course
     assert kernels.has(DEEPSPEED) is (numbers < (0, 4, 2))
+
+
+# --- what was found wanting: installations, downloads and YAMLs that went wrong
+
+
+def test_metadata_that_lies_twice() -> None:
+    world = with_openfold3()
+    world.files[f"{SITE}/openfold3-0.4.5.dist-info/METADATA"] = "Name: openfold3\n"
+    it = fact(world, Openfold3)
+    assert it.version == "0.5.0"
+    assert it.leftover is not None
+    assert it.leftover.version == "0.4.5"
+    assert fact(with_openfold3(), Openfold3).leftover is None
+
+
+def test_an_installation_that_is_not_whole() -> None:
+    world = with_openfold3()
+    world.without(f"{ROOT}/run_openfold.py")
+    it = fact(world, Openfold3)
+    assert isinstance(it, Damaged)
+    assert "run_openfold.py is not there" in it.reason
+
+
+def test_a_requirement_that_is_nowhere(tmp_path: Path) -> None:
+    world = with_openfold3()
+    whole = fact(world, Openfold3)
+    world.files[f"{SITE}/openfold3-0.5.0.dist-info/METADATA"] = (
+        openfolded.METADATA + "Requires-Dist: lmdb >=1 ; python_version>'3'\n"
+    )
+    assert fact(world, Openfold3).lacking == (*whole.lacking, "lmdb>=1")
+    world.files[f"{SITE}/lmdb/__init__.py"] = ""
+    assert fact(world, Openfold3).lacking == whole.lacking
+
+
+def test_holes_in_an_archive_and_what_follows_it(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+
+    def trouble() -> str:
+        it = describe(local(), str(path))
+        assert not isinstance(it, Missing)
+        return it.trouble
+
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", NAMES["0.5"][1])
+        for number in range(200):
+            archive.writestr(f"a/data/{number}", bytes(1000))
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"more")  # which PyTorch reads
+    assert trouble() == ""
+    half = len(whole) // 2
+    path.write_bytes(whole[:half] + bytes(len(whole) // 4) + whole[half + len(whole) // 4 :])
+    assert "members looked at are not where" in trouble()
+
+
+@pytest.mark.parametrize("root", ["/x\0y", "/x\ny", "\x1b[2J", "/x" * 2000, "\ufeff/x"])
+def test_a_ckpt_root_that_holds_no_path(root: str) -> None:
+    world = with_openfold3()
+    world.files[f"{CACHE}/ckpt_root"] = root
+    it = of(world)
+    assert it.path is None
+    assert "holds no path" in it.dangling
+    assert it.dangling.isprintable()
+
+
+def test_a_link_to_weights_that_leads_nowhere(tmp_path: Path) -> None:
+    world = with_openfold3()
+    world.links[f"{CACHE}/{FILE}"] = "/gone"
+    world.without(f"{CACHE}/{FILE}")
+    it = of(world)
+    assert (it.kind, it.path) in {("a broken link", f"{CACHE}/{FILE}"), ("", None)}
+
+
+CONFIG = """\
+import ml_collections as mlc
+chunk = mlc.FieldReference(None, field_type=int)
+clear = mlc.FieldReference(False, field_type=bool)
+model_config = mlc.ConfigDict({
+    "settings": {"clear": clear, "memory": {"eval": {"chunk_size": chunk, "use_lma": False}}},
+    "architecture": {"shared": {"num_recycles": 3, "eps": 1e-8, "name": "x"}},
+})
+"""
+
+
+@pytest.mark.parametrize(
+    ("custom", "words"),
+    [
+        ({"architecture": {"shared": {"num_recycles": 1, "eps": 1, "name": "y"}}}, ""),
+        ({"architecture": {"shared": {"num_recycles": None}}, "settings": {"clear": True}}, ""),
+        (
+            {"architecture": {"shared": {"num_recycle": 1}}},
+            "shared.num_recycle: this version has no such setting; did you mean num_",
+        ),
+        ({"architecture": {"shared": {"num_recycles": 2.5}}}, "2.5 stands where a whole number is due"),
+        ({"architecture": {"shared": {"num_recycles": "3"}}}, "3 stands where a whole number is due"),
+        ({"settings": {"clear": 0}}, "0 stands where true or false is due"),
+        ({"settings": {"memory": 5}}, "5 stands where a table is due"),
+        ({"settings": {"memory": {"eval": {"use_lma": 0}}}}, "use_lma: true or false is due"),
+        ({"settings": {"memory": {"eval": {"use_lma": None}}}}, ""),
+        ({"setings": {}}, "did you mean settings?"),
+    ],
+)
+def test_the_model_s_own_settings(custom: Any, words: str) -> None:
+    values = {"model_update": {"presets": [], "custom": custom}}
+    rejected, _ = judged(values, {}, ("", CONFIG), {"use_lma": False}, (), "")
+    assert (words in " ".join(text for _, text in rejected)) if words else rejected == []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "due"),
+    [
+        ("int", "many", "a whole number"),
+        ("int", "0", ""),
+        ("int | None", None, ""),
+        ("bool", "nope", "true or false"),
+        ("bool", "Yes", ""),
+        ("Path | None", 5, "a path or null"),
+        ('Literal["pdb", "cif", "cif.gz"]', "mmcif", "one of pdb, cif, cif.gz"),
+        ("int | list[int]", [1, "x"], "a whole number or a list of whole numbers"),
+        ("Any", object(), ""),
+        ("dict[str, Any] | None", 5, ""),
+        ("Literal[", 5, ""),
+    ],
+)
+def test_values_that_pydantic_refuses(annotation: str, value: Any, due: str) -> None:
+    assert unfit(annotation, value) == due
+
+
+@given(st.text(alphabet="int|bolstrLeaPh[],\"' None", max_size=30), st.none() | st.integers() | st.text(max_size=5))
+def test_any_annotation(annotation: str, value: Any) -> None:
+    assert isinstance(unfit(annotation, value), str)
+
+
+@given(st.text(max_size=80) | st.just(CONFIG).map(lambda text: text[: len(text) // 2]))
+def test_any_model_configuration(text: str) -> None:
+    assert tree(text) == {}
+
+
+def test_one_seed_keys_that_stand_twice_and_what_is_no_utf_8() -> None:
+    one = merged("experiment_settings: {seeds: 42}\n")
+    assert "num_seeds beside it, or brackets: [42]" in one.rejected[0]
+    twice = merged("experiment_settings: {seeds: [1]}\nexperiment_settings: {use_msa_server: false}\n")
+    assert "runner.yml:2: experiment_settings stands here again" in twice.ignored[0]
+    assert "train" in merged("dataset_paths: {}\n").rejected[0]
+    world = with_openfold3()
+    world.files[f"{CACHE}/runner.yml"] = b"experiment_settings: {output_dir: caf\xe9}\n"
+    assert "not UTF-8" in fact(world, RunnerYaml).reason
+
+
+@pytest.mark.parametrize(
+    ("states", "up"),
+    [
+        ({"lo": "unknown", "enP7s7": "down", "docker0": "up", "veth1a": "up"}, ()),
+        ({"lo": "unknown"}, ()),
+        ({"lo": "unknown", "enP7s7": "up", "wlP9s9": "down"}, ("enP7s7",)),
+        ({"lo": "unknown", "tun0": "unknown"}, ("tun0",)),
+    ],
+)
+def test_a_network(states: dict[str, str], up: tuple[str, ...]) -> None:
+    world = with_openfold3()
+    world.files |= {f"/sys/class/net/{name}/operstate": f"{state}\n" for name, state in states.items()}
+    assert fact(world, Network).up == up

@@ -1,6 +1,7 @@
 """Whether OpenFold3 is there."""
 
 from sparkdoctor.facts import Openfold3, Python, System
+from sparkdoctor.facts.openfold3 import Damaged
 from sparkdoctor.plugin import Broken, Missing, Verdict, check, fail, ok, skip
 from sparkdoctor.profiles import Profile
 
@@ -19,6 +20,16 @@ def openfold3_missing(openfold3: Openfold3 | Missing, python: Python, system: Sy
     """
     if not isinstance(openfold3, Missing):
         return ok(f"OpenFold3 {openfold3.version}", observed=openfold3.version)
+    if isinstance(openfold3, Damaged):
+        installed = python.distribution("openfold3")
+        whole = f"openfold3=={installed.version}" if installed else "openfold3"
+        return fail(
+            openfold3.reason,
+            expected=whole,
+            observed="damaged",
+            remedy="Install it again.",
+            command=python.pip_install(f"--force-reinstall --no-deps '{whole}'"),
+        )
     if not profile.openfold3.required and not isinstance(openfold3, Broken):
         return skip(openfold3.reason)
     fresh = f"openfold3{profile.openfold3.fresh or ''}"

@@ -1,6 +1,7 @@
 """OpenFold3's version, and the program of that name."""
 
 from collections.abc import Iterator
+from shlex import quote
 
 from sparkdoctor.facts import Openfold3, Python
 from sparkdoctor.facts.python import release_of
@@ -17,6 +18,7 @@ def openfold3_version(openfold3: Openfold3, python: Python, profile: Profile) ->
 
     `run_openfold` on PATH may belong to another environment than the one examined: then another version predicts, with other
     weights and kernels. Its code is written for pydantic 2, which its metadata does not say, and 0.3 for a biotite before 1.3.
+    On aarch64 some install it with `--no-deps`, since not all it requires can be built; what it imports must be there.
 
     What changed: 0.4.0 has new weights and takes no older ones, 0.4.2 makes DeepSpeed an extra, 0.4.4 uses Triton's kernels
     by default, 0.5.0 has new weights again and merges $OPENFOLD_CACHE/runner.yml into every prediction.
@@ -42,22 +44,42 @@ def openfold3_version(openfold3: Openfold3, python: Python, profile: Profile) ->
             remedy="Install the one that it needs.",
             command=python.pip_install(f"'{name}{wanted}'"),
         )
+    if openfold3.lacking:
+        names = " ".join(f"'{name}'" for name in openfold3.lacking)
+        return fail(
+            f"OpenFold3 {openfold3.version} requires {', '.join(openfold3.lacking)}, and there is none",
+            expected=", ".join(openfold3.lacking),
+            observed="none",
+            remedy="Install what it imports; without it no prediction begins.",
+            command=python.pip_install(names),
+        )
     program = openfold3.program
+    if program is not None and not program.starts:
+        return fail(
+            f"{program.path} cannot start: its first line names {program.interpreter}, which is not there",
+            expected=python.path,
+            observed=program.interpreter,
+            remedy="Call it as a module of this Python instead; an environment that was moved must be made anew.",
+            command=f"{quote(python.path)} -m openfold3.run_openfold --help",
+        )
+    if (leftover := openfold3.leftover) is not None:
+        return warn(
+            f"the metadata of OpenFold3 {leftover.version} lies beside that of {openfold3.version}, whose code this is",
+            expected=openfold3.version,
+            observed=leftover.version,
+            evidence=(leftover.path,),
+            remedy="Remove it: it is left of an installation that broke off, and which of the two Python reads is chance.",
+            command=f"rm -r {quote(leftover.path)}",
+        )
     if program is not None and not program.ours:
         return warn(
             f"{program.path} belongs to {program.interpreter}, not to {python.path}, which is examined here",
             expected=python.path,
             observed=program.interpreter,
             remedy="Examine the one that predicts.",
-            command=_examine(program.interpreter),
+            command=f"sparkdoctor check --python {quote(program.interpreter)}",
         )
     return ok(f"OpenFold3 {openfold3.version}", observed=openfold3.version, evidence=_since(openfold3))
-
-
-def _examine(interpreter: str) -> str:
-    from shlex import quote  # noqa: PLC0415 (only where there is something to mend)
-
-    return f"sparkdoctor check --python {quote(interpreter)}"
 
 
 def _conflicts(openfold3: Openfold3, python: Python) -> Iterator[tuple[str, str, str]]:

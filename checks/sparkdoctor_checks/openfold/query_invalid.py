@@ -20,7 +20,7 @@ def query_invalid(query: QueryFile) -> Verdict:
     takes can still fail, with exit status 0 (a ligand with two CCD codes), or be predicted as something else (residues in lower
     case or of an unknown letter become unknown ones), and many keys have no effect: `seeds` in a query is read and never used.
     The installed OpenFold3's own parser is asked; without one, the schema of 0.5.0 as we read it. AlphaFold 3's input format,
-    which recipes for the DGX Spark show, is recognised and rewritten.
+    which recipes for the DGX Spark show, Boltz's and FASTA are recognised and rewritten.
 
     Sources:
     - OpenFold3 0.3.0 to 0.5.0: projects/of3_all_atom/config/inference_query_format.py, and predictions with 0.5.0
@@ -70,10 +70,11 @@ def _foreign(query: QueryFile, said: tuple[str, ...]) -> Verdict:
     text, lost = query.rewritten or "", query.suggestion.lost if query.suggestion else ()
     stem, dot, kind = query.path.rpartition(".")
     place = f"{stem}.openfold3.json" if dot and "/" not in kind else f"{query.path}.openfold3.json"
+    form = query.suggestion.form if query.suggestion else ""
     return fail(
-        f"{query.path} is in AlphaFold 3's input format, which OpenFold3 refuses",
+        f"{query.path} is {'in ' if form.endswith('format') else ''}{form}, which OpenFold3 refuses",
         expected='{"queries": {NAME: {"chains": [...]}}}',
-        observed='{"name": ..., "sequences": [...]}',
+        observed=form,
         evidence=(*(f"not carried over: {words}" for words in lost[:SHOWN]), *said),
         remedy=f"Write it as a query of OpenFold3 into {place}, and check that."
         + ("" if len(text) <= PASTED else " It is too long to be pasted."),

@@ -2,7 +2,7 @@
 
 from shlex import quote
 
-from sparkdoctor.facts import Openfold3, RunnerYaml
+from sparkdoctor.facts import Network, Openfold3, RunnerYaml
 from sparkdoctor.plugin import Broken, Missing, Verdict, check, fail, ok, skip, warn
 
 SHOWN = 12
@@ -10,13 +10,16 @@ SERVER = "sequences go to https://api.colabfold.com"
 
 
 @check
-def runner_yaml_surprise(runner: RunnerYaml | Missing, openfold3: Openfold3) -> Verdict:
+def runner_yaml_surprise(runner: RunnerYaml | Missing, openfold3: Openfold3, network: Network | Missing) -> Verdict:
     """Runner YAMLs are understood, and none is merged unasked.
 
     From 0.5.0 on `$OPENFOLD_CACHE/runner.yml` is merged into every prediction, under the file of --runner-yaml and without a
     word: it may turn kernels off, skip queries that have an output, or send sequences to a server. A setting that the version
     does not know ends a prediction at its start, in some tables; in others it is ignored. `inference_ckpt_path` and
     `inference_ckpt_name` are options of the command line, and end it with a TypeError where they stand in the YAML.
+
+    Unless a YAML or `--use_msa_server False` says otherwise, sequences are sent to a server for their alignments. On a machine
+    without a network that ends a prediction after half a minute; where packets are dropped, it tries again without end.
 
     Sources:
     - run_openfold.py and entry_points/validator.py of OpenFold3 0.3.1, 0.4.5 and 0.5.0, with YAMLs of each kind
@@ -32,11 +35,20 @@ def runner_yaml_surprise(runner: RunnerYaml | Missing, openfold3: Openfold3) -> 
     files = " and ".join(path for path in (runner.merged, runner.given) if path)
     if runner.rejected:
         return fail(
-            f"OpenFold3 {openfold3.version} does not take {files}: {runner.rejected[0]}",
+            f"OpenFold3 {openfold3.version} does not take "
+            + (runner.rejected[0] if runner.rejected[0].startswith("/") else f"{files}: {runner.rejected[0]}"),
             expected="settings that it knows",
             observed=f"{len(runner.rejected)} that it rejects" if len(runner.rejected) > 1 else None,
             evidence=runner.rejected[1:SHOWN],
             remedy="Mend or remove these settings: every prediction stops at them with exit status 1.",
+        )
+    if runner.use_msa_server is not False and not isinstance(network, Missing) and not network.up:
+        return warn(
+            f"this machine is offline, and a prediction sends its {SERVER} unless told not to: it waits, maybe forever",
+            expected="use_msa_server: false",
+            observed="true" if runner.use_msa_server else "the default, true",
+            evidence=(f"network interfaces: {', '.join(network.down) or 'none'} (none is up)", *runner.settings[:SHOWN]),
+            remedy="Predict with --use_msa_server False --use_templates False, or set both in a runner YAML.",
         )
     if runner.merged and runner.settings:
         return warn(
@@ -49,7 +61,7 @@ def runner_yaml_surprise(runner: RunnerYaml | Missing, openfold3: Openfold3) -> 
         )
     if runner.ignored:
         return warn(
-            f"OpenFold3 {openfold3.version} ignores a setting of {files}: {runner.ignored[0]}",
+            f"OpenFold3 {openfold3.version} ignores a setting: {runner.ignored[0]}",
             evidence=(*runner.ignored[1:SHOWN], *_consequences(runner, openfold3)),
             remedy="Mend or remove it: it has no effect.",
         )

@@ -5,8 +5,13 @@ from shlex import quote
 
 from sparkdoctor.facts import Openfold3, Python, Weights
 from sparkdoctor.facts.openfold3 import KNOWN
-from sparkdoctor.facts.weights import CHECKPOINT, LEAST
+from sparkdoctor.facts.weights import CHECKPOINT, DIRECTORY, LEAST, LEGACY
 from sparkdoctor.plugin import Verdict, check, fail, ok, warn
+
+IN_THE_WAY = ("a directory", "a special file", "a device", "a broken link")
+"""What a download does not replace."""
+SMALL = 10_000_000
+"""Bytes below which a size is told in bytes."""
 
 
 @check
@@ -29,8 +34,10 @@ def weights_missing(weights: Weights, openfold3: Openfold3, python: Python) -> V
     if weights.path is None:
         if weights.dangling:
             summary = f"{weights.name} is not found: {weights.dangling}"
-            remedy = f"Write the directory of the weights into {weights.root}, or let setup_openfold write it and download them."
-            command = _setup(openfold3, python) if dirname(weights.root).endswith("/.openfold3") else None
+            remedy = f"Write the directory of the weights into {weights.root}; or, as here, that of the cache, and download them."
+            cache = dirname(weights.root)
+            copy = _copy(python, f"{openfold3.registry.source}/{weights.name}", quote(f"{cache}/{weights.name}"))
+            command = f"printf %s {quote(cache)} > {quote(weights.root)} && {copy}"
         else:
             summary = f"there is no {wanted} in {weights.directory}"
         return fail(summary, expected=weights.name, observed="none", evidence=evidence, remedy=remedy, command=command)
@@ -53,17 +60,19 @@ def weights_missing(weights: Weights, openfold3: Openfold3, python: Python) -> V
             remedy="Write the whole path into it.",
             command=f"printf %s {quote(weights.directory)} > {quote(weights.root)}",
         )
-    if weights.kind == CHECKPOINT and weights.size < LEAST:
+    if weights.kind in (CHECKPOINT, LEGACY) and weights.size < LEAST:
+        size = f"{weights.size / 1e9:.2f} GB" if weights.size >= SMALL else f"{weights.size:,} bytes"
         return warn(
-            f"{weights.path} is too small for the published model: {weights.size / 1e9:.2f} GB",
+            f"{weights.path} is too small for the published model: {size}",
             expected=f">={LEAST / 1e9:.1f} GB",
-            observed=f"{weights.size / 1e9:.2f} GB",
+            observed=size,
             evidence=evidence,
             remedy="Get the published weights, unless this is a smaller model of your own.",
             command=command,
         )
     generation = f", generation {weights.generation}" if weights.generation else ""
-    return ok(f"{weights.path} ({weights.size / 1e9:.2f} GB{generation})", observed=weights.name)
+    size = weights.kind if weights.kind == DIRECTORY else f"{weights.size / 1e9:.2f} GB{generation}"
+    return ok(f"{weights.path} ({size})", observed=weights.name)
 
 
 def _strangers(weights: Weights) -> tuple[str, ...]:
@@ -72,26 +81,31 @@ def _strangers(weights: Weights) -> tuple[str, ...]:
 
 def _fetch(weights: Weights, openfold3: Openfold3, python: Python) -> tuple[str, str | None]:
     """How to come by the weights. setup_openfold leaves a file alone that is there, and knows one cache: ~/.openfold3."""
-    programs = dirname(python.path)
     source = f"{openfold3.registry.source}/{weights.name}"
+    target = f"{weights.directory}/{weights.name}"
     if not weights.writable:
-        text = f"Say where else they shall lie: {weights.directory} cannot be written by this user, nor by setup_openfold."
-        return text, f"export OPENFOLD_CACHE=~/.openfold3 && {quote(programs + '/setup_openfold')}"
+        text = f"Put them elsewhere: this user cannot write {weights.directory}."
+        return text, f"export OPENFOLD_CACHE=~/openfold3 && {_copy(python, source, '~/openfold3/' + quote(weights.name))}"
     if weights.path is None and not weights.dangling and openfold3.release < (0, 4):
-        return f"Download them (from {source}; setup_openfold of 0.3 works in conda environments alone).", _copy(
-            weights, source, programs
-        )
-    if weights.path is None and not weights.dangling and weights.directory.endswith("/.openfold3"):
+        text = f"Download them (from {source}; setup_openfold of 0.3 works in conda environments alone)."
+        return text, _copy(python, source, quote(target))
+    if weights.path is None and not weights.dangling and weights.standard and weights.directory == dirname(weights.root):
         return f"Let setup_openfold download them (2 GB, from {source}).", _setup(openfold3, python)
-    return f"Download them (2 GB, from {source}).", _copy(weights, source, programs)
+    copy = _copy(python, source, quote(target))
+    if weights.path and weights.kind in IN_THE_WAY:
+        return (
+            f"Move it aside, and download them (2 GB, from {source}).",
+            f"mv -n {quote(target)} {quote(target + '.aside')} && {copy}",
+        )
+    return f"Download them (2 GB, from {source}).", copy
 
 
 def _setup(openfold3: Openfold3, python: Python) -> str:
-    """Its command; from 0.4.2 on it need not ask."""
+    """Its command, wherever pip has put the program; from 0.4.2 on it need not ask."""
     batch = " --non-interactive" if not openfold3.release or openfold3.release >= (0, 4, 2) else ""
-    return quote(f"{dirname(python.path)}/setup_openfold") + batch
+    return f"{quote(python.path)} -m openfold3.setup_openfold{batch}"
 
 
-def _copy(weights: Weights, source: str, programs: str) -> str:
+def _copy(python: Python, source: str, target: str) -> str:
     """With the AWS client, which OpenFold3 requires; the bucket is public."""
-    return f"{quote(programs + '/aws')} s3 cp --no-sign-request {quote(source)} {quote(f'{weights.directory}/{weights.name}')}"
+    return f"{quote(python.path)} -m awscli s3 cp --no-sign-request {quote(source)} {target}"

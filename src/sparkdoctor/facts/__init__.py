@@ -24,6 +24,7 @@ from sparkdoctor.facts.gpu import Gpu, target
 from sparkdoctor.facts.identity import Identity
 from sparkdoctor.facts.limits import Disks, Limits, SharedMemory
 from sparkdoctor.facts.memory import Memory, Pressure, gib
+from sparkdoctor.facts.network import Network
 from sparkdoctor.facts.ninja import Ninja
 from sparkdoctor.facts.nvcc import CudaHome, Nvcc
 from sparkdoctor.facts.nvml import Nvml
@@ -73,6 +74,7 @@ __all__ = [
     "Identity",
     "Limits",
     "Memory",
+    "Network",
     "Ninja",
     "Nvcc",
     "NvccCompile",

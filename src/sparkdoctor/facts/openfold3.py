@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from posixpath import dirname
+from posixpath import basename, dirname
 from types import MappingProxyType
 from typing import NamedTuple, Self
 
-from sparkdoctor.facts.python import Python, release_of
+from sparkdoctor.facts.python import Distribution, Python, release_of
 from sparkdoctor.machine import Fact, FileStatus, Machine
-from sparkdoctor.model import Missing
+from sparkdoctor.model import Broken, Missing
 
 DEEPSPEED, TRITON, CUEQUIVARIANCE, LMA = (
     "use_deepspeed_evo_attention",
@@ -22,6 +22,27 @@ ORDER = (CUEQUIVARIANCE, DEEPSPEED, TRITON, LMA)
 PROJECT = "projects/of3_all_atom"
 
 
+IMPORTED: Mapping[str, str] = MappingProxyType(
+    {
+        "numpy": "numpy",
+        "scipy": "scipy",
+        "pandas": "pandas",
+        "ml-collections": "ml_collections",
+        "pytorch-lightning": "pytorch_lightning",
+        "rdkit": "rdkit",
+        "pdbeccdutils": "pdbeccdutils",
+        "boto3": "boto3",
+        "pyyaml": "yaml",
+        "ijson": "ijson",
+        "func_timeout": "func_timeout",
+        "tqdm": "tqdm",
+        "lmdb": "lmdb",
+        "requests": "requests",
+    }
+)
+"""What it requires and imports at its start, and the names of the modules; what other checks look at is not among them."""
+
+
 class Checkpoint(NamedTuple):
     """An entry of its registry: the file, and the versions of OpenFold3 that it is declared for (None: all)."""
 
@@ -30,11 +51,15 @@ class Checkpoint(NamedTuple):
 
 
 class Program(NamedTuple):
-    """`run_openfold` as PATH finds it, and the interpreter that its first line names (empty where it names none)."""
+    """`run_openfold` as PATH finds it, and the interpreter that its first line names (empty where it names none).
+
+    `ours` where that is the environment that is examined, or may be; `starts` unless the interpreter is not there.
+    """
 
     path: str
     interpreter: str
     ours: bool
+    starts: bool = True
 
 
 class Registry(NamedTuple):
@@ -45,12 +70,17 @@ class Registry(NamedTuple):
     source: str
 
 
+class Damaged(Missing):
+    """An OpenFold3 of which parts are not there."""
+
+
 class Openfold3(Fact):
     """An OpenFold3 that would be imported, though nobody did.
 
     `requires` are the `Requires-Dist` of its metadata; `registry` the weights that it knows; `kernels` the attention kernels that
     are on by default at inference, by switch; `merges` whether it merges $OPENFOLD_CACHE/runner.yml into every prediction;
-    `program` what PATH calls run_openfold; `kalign` that program on PATH, looked for where the version calls it.
+    `program` what PATH calls run_openfold; `kalign` that program on PATH, looked for where the version calls it. `lacking` are
+    packages that it requires and that are nowhere on the path; `leftover` the metadata of another version beside its own.
     """
 
     version: str
@@ -61,6 +91,8 @@ class Openfold3(Fact):
     merges: bool
     program: Program | None = None
     kalign: str | None = None
+    lacking: tuple[str, ...] = ()
+    leftover: Distribution | None = None
 
     @property
     def release(self) -> tuple[int, ...]:
@@ -88,22 +120,51 @@ class Openfold3(Fact):
         if isinstance(origin, Missing):
             return origin
         root = dirname(origin)
-        installed = python.distribution("openfold3")
+        installed, leftover = _installed(machine, python, root)
         version = installed.version if installed else "unknown"
         release = release_of(version)
         wants = machine.records(f"{installed.path}/METADATA", "Requires-Dist: ", "\n") if installed else ()
         switches = machine.records(f"{root}/{PROJECT}/config/model_config.py", f'"{DEEPSPEED}"', '"eval": {')
         merges = machine.records(f"{root}/run_openfold.py", '/ "runner.yml"', "\n")
+        if isinstance(merges, Missing) and not isinstance(merges, Broken) and (0,) < release < (0, 6):
+            return Damaged(f"OpenFold3 {version} in {root} is not whole: run_openfold.py is not there")
+        requires = () if isinstance(wants, Missing) else tuple(line.removeprefix("Requires-Dist:").strip() for line in wants)
         return cls(
             version=version,
             root=root,
-            requires=() if isinstance(wants, Missing) else tuple(line.removeprefix("Requires-Dist:").strip() for line in wants),
+            requires=requires,
             registry=_registry(machine, root, release),
             kernels=({} if isinstance(switches, Missing) else parse_kernels(switches)) or kernels_of(release),
             merges=release >= (0, 5) if isinstance(merges, Missing) else bool(merges),
             program=_program(machine, python),
             kalign=machine.which("kalign") if (0,) < release < (0, 4) else None,
+            lacking=_lacking(machine, python, requires),
+            leftover=leftover,
         )
+
+
+def _installed(machine: Machine, python: Python, root: str) -> tuple[Distribution | None, Distribution | None]:
+    """Its metadata, and other metadata of its name: that is told from its own by the weights that the code takes."""
+    installed = python.distribution("openfold3")
+    several = python.doubles.get("openfold3", ())
+    if installed is None or installed not in several:
+        return installed, None
+    default = _registry(machine, root, ()).checkpoints
+    fitting = [one for one in several if set(registry_of(one.release).checkpoints) == set(default)] or [installed]
+    return fitting[-1], next((one for one in several if one != fitting[-1]), None)
+
+
+def _lacking(machine: Machine, python: Python, requires: tuple[str, ...]) -> tuple[str, ...]:
+    """What it imports and has no metadata of its own, nor a folder or file of its name: conda and images leave metadata out."""
+    names = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower(): line for line in requires if "extra ==" not in line}
+    absent = [name for name in names if name in IMPORTED and python.distribution(re.sub(r"[-_.]+", "-", name)) is None]
+    if not absent:
+        return ()
+    places = dict.fromkeys(dirname(one.path) for one in python.distributions.values())
+    found = {
+        one.partition(".")[0] for place in places if not isinstance(listed := machine.entries(place), Missing) for one in listed
+    }
+    return tuple(names[name].partition(";")[0].replace(" ", "") for name in absent if IMPORTED[name] not in found)
 
 
 def _registry(machine: Machine, root: str, release: tuple[int, ...]) -> Registry:
@@ -189,7 +250,8 @@ def _program(machine: Machine, python: Python) -> Program | None:
     # Links in all environments lead to the same Python: it is their directories that tell them apart.
     places = [machine.stat(dirname(one)) for one in (interpreter, python.path)]
     real = {place.real for place in places if isinstance(place, FileStatus)}
-    return Program(path, interpreter, ours=len(real) == 1 and all(isinstance(place, FileStatus) for place in places))
+    starts = not isinstance(machine.stat(interpreter), Missing)
+    return Program(path, interpreter, len(real) == 1 and all(isinstance(place, FileStatus) for place in places), starts)
 
 
 def parse_shebang(head: bytes) -> str:
@@ -200,6 +262,6 @@ def parse_shebang(head: bytes) -> str:
     lines = head.decode("utf-8", "backslashreplace").splitlines()[:2]
     found = re.match(r"#!\s*(/\S+)", lines[0]) if lines else None
     if found and found[1] != "/bin/sh":
-        return "" if found[1].endswith("/env") else found[1]
+        return found[1] if re.match(r"(python|pypy)", basename(found[1])) else ""  # a wrapper of somebody's tells nothing
     long = re.match(r"'''exec' (?:\"(/[^\"]+)\"|(/\S+))", lines[1]) if len(lines) > 1 else None
     return (long[1] or long[2]) if long else ""

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from sparkdoctor.machine import Fact, Machine
@@ -36,7 +37,8 @@ class Python(Fact):
 
     `modules` maps the names in MODULES to the file that an import would load, or a reason why none would.
     `distributions` are keyed by normalised name. `managed` is a system's own Python that pip may not install into,
-    `abiflags` the `t` of a free-threaded one.
+    `abiflags` the `t` of a free-threaded one. `doubles` are distributions that lie twice in one directory: what an installation
+    that broke off leaves; which of them Python finds first is chance.
     """
 
     path: str
@@ -48,6 +50,7 @@ class Python(Fact):
     distributions: Mapping[str, Distribution]
     managed: bool = False
     abiflags: str = ""
+    doubles: Mapping[str, tuple[Distribution, ...]] = MappingProxyType({})
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
@@ -72,6 +75,7 @@ class Python(Fact):
             distributions=_distributions(said["distributions"]),
             managed=said.get("managed") is True,
             abiflags=str(said.get("abiflags", "")),
+            doubles=_doubles(said["distributions"]),
         )
 
     def distribution(self, *names: str) -> Distribution | None:
@@ -166,10 +170,23 @@ def _module(name: str, found: Any, python: str) -> str | Missing:
     return Missing(f"{name} is not installed in {python}")
 
 
+def _doubles(found: list[Any]) -> Mapping[str, tuple[Distribution, ...]]:
+    places: dict[tuple[str, str], list[Distribution]] = {}
+    for item in found:
+        match item:
+            case [str(name), str(version), str(path)] if path.endswith(".dist-info"):
+                places.setdefault((_normalised(name), path.rpartition("/")[0]), []).append(Distribution(version, path))
+    return {name: tuple(several) for (name, _), several in places.items() if len(several) > 1}
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def _distributions(found: list[Any]) -> dict[str, Distribution]:
     result: dict[str, Distribution] = {}
     for item in found:
         match item:
             case [str(name), str(version), str(path)]:
-                result.setdefault(re.sub(r"[-_.]+", "-", name).lower(), Distribution(version, path))
+                result.setdefault(_normalised(name), Distribution(version, path))
     return result

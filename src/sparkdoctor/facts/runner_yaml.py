@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from posixpath import join, normpath
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from sparkdoctor.facts.openfold3 import PROJECT, Openfold3
@@ -34,10 +35,11 @@ _DEPRECATED = "pae_enabled"
 
 
 class Model(NamedTuple):
-    """The names that a class of OpenFold3 reads, and what becomes of others: forbid, ignore or allow."""
+    """The names that a class of OpenFold3 reads, what becomes of others (forbid, ignore or allow), and its annotations."""
 
     names: tuple[str, ...]
     extra: str
+    kinds: Mapping[str, str] = MappingProxyType({})
 
 
 class RunnerYaml(Fact):
@@ -117,11 +119,12 @@ class RunnerYaml(Fact):
         unread = default if there and not openfold3.merges else None
         if merged is None and given is None:
             return cls(None, None, unread, {}, {}, (), (), openfold3.kernels)
-        from sparkdoctor.facts.runner_settings import deep_update, load  # noqa: PLC0415 (only where there is a file to read)
+        from sparkdoctor.facts.runner_settings import deep_update, load, repeated  # noqa: PLC0415 (only where there is a file to read)
 
         values: dict[str, Any] = {}
         rejected: list[str] = []
         texts: list[tuple[str, str]] = []
+        twice: list[str] = []
         loaded: dict[str, dict[str, Any]] = {}
         for path in (merged, given):
             if path is None:
@@ -131,35 +134,42 @@ class RunnerYaml(Fact):
                 return Broken(f"the runner YAML cannot be read: {text.reason}")
             if len(text) > SIZE_LIMIT:
                 return Broken(f"{path} is larger than 1 MiB, no runner YAML")
+            if _escaped(text) and not isinstance(size := machine.stat(path), Missing) and size.size != len(text.encode()):
+                return Broken(f"{path} is not UTF-8: predict ends with a UnicodeDecodeError")
             try:
                 found = load(text)
             except ValueError as error:
                 return Broken(f"{path}: {error}")
             if not isinstance(found, dict):
-                rejected.append(f"{path} holds {'nothing' if found is None else 'no table'}: predict ends with a TypeError")
+                rejected.append(f"{path}: it holds {'nothing' if found is None else 'no table'}; predict ends with an error")
                 continue
+            twice += [f"{path}:{line}: {key} stands here again: only the last counts" for key, line in repeated(text)]
             loaded[path] = found
             texts.append((path, text))
             deep_update(values, found)
         models = _models(machine, openfold3)
+        config: str | Missing = ""
+        if at(values, "model_update", "custom"):
+            config = machine.read(f"{openfold3.root}/{PROJECT}/config/model_config.py")
         presets = machine.read(f"{openfold3.root}/{PROJECT}/config/model_setting_presets.yml")
         return cls._understood(
-            cls(merged, given, unread, values, loaded.get(merged or "", {}), tuple(rejected), (), openfold3.kernels),
+            cls(merged, given, unread, values, loaded.get(merged or "", {}), tuple(rejected), tuple(twice), openfold3.kernels),
             models,
             "" if isinstance(presets, Missing) else presets,
+            "" if isinstance(config, Missing) else config,
             texts,
         )
 
     @classmethod
-    def _understood(cls, it: Self, models: Mapping[str, Model], presets: str, texts: list[tuple[str, str]]) -> Self:
+    def _understood(cls, it: Self, models: Mapping[str, Model], presets: str, config: str, texts: list[tuple[str, str]]) -> Self:
         """With what of the values is rejected or without effect, and the kernels that result."""
         from sparkdoctor.facts.runner_settings import applied, judged  # noqa: PLC0415 (only where there is a file to read)
 
-        rejected, ignored = judged(it.values, models, presets, it.kernels, _PASSED, _DEPRECATED)
+        rejected, ignored = judged(it.values, models, (presets, config), it.kernels, _PASSED, _DEPRECATED)
         kernels, chosen = applied(it.values, presets, it.kernels)
         found: dict[str, Any] = {
             "rejected": (*it.rejected, *(f"{_place(key, texts)}{words}" for key, words in rejected)),
-            "ignored": tuple(f"{_place(key, texts)}{words}" for key, words in ignored),
+            "ignored": (*it.ignored, *(f"{_place(key, texts)}{words}" for key, words in ignored)),
             "kernels": kernels,
             "presets": chosen,
         }
@@ -219,7 +229,7 @@ def _models(machine: Machine, openfold3: Openfold3) -> Mapping[str, Model]:
     ]
     if whole[1] is not None:
         names = tuple(dict.fromkeys(name for model in whole if model for name in model.names))
-        found[""] = Model(names, whole[1].extra)
+        found[""] = whole[1]._replace(names=names)
         for section, (path, name) in _SECTIONS.items():
             if section in names and (model := model_of(machine, openfold3.root, path, name)):
                 found[section] = model
@@ -236,7 +246,9 @@ def model_of(machine: Machine, root: str, path: str, name: str) -> Model | None:
     parent = re.search(rf"class {name}\((\w+)\)", found[0])
     if parent and parent[1] not in ("BaseModel", name, "ExperimentConfig") and model is not None:
         above = model_of(machine, root, path, parent[1])
-        model = model._replace(names=(*(above.names if above else ()), *model.names))
+        if above:
+            kinds = MappingProxyType({**above.kinds, **model.kinds})
+            model = model._replace(names=(*above.names, *model.names), kinds=kinds)
     return model
 
 
@@ -250,8 +262,8 @@ def parse_model(text: str, name: str) -> Model | None:
         return None
     fields = re.split(r"^    (?:@|def )", body[1], maxsplit=1, flags=re.MULTILINE)[0]
     extra = re.search(r"extra=[\"'](\w+)[\"']", fields)
-    names = re.findall(r"^    ([a-z][a-z_0-9]*)\s*:\s+\S", fields, re.MULTILINE)
-    return Model(tuple(names), extra[1] if extra else "ignore")
+    found = re.findall(r"^    ([a-z][a-z_0-9]*)\s*:\s+([^=\n]+?)\s*(?:=|#|$)", fields, re.MULTILINE)
+    return Model(tuple(name for name, _ in found), extra[1] if extra else "ignore", MappingProxyType(dict(found)))
 
 
 def _place(path_of_key: str, texts: list[tuple[str, str]]) -> str:
@@ -262,6 +274,11 @@ def _place(path_of_key: str, texts: list[tuple[str, str]]) -> str:
         if found:
             return f"{path}:{text.count(chr(10), 0, found.end()) + (not found[0].endswith(chr(10)))}: "
     return ""
+
+
+def _escaped(text: str) -> bool:
+    """Whether there may be bytes in it that are not UTF-8, which are read as backslash escapes."""
+    return re.search(r"\\x[89a-f][0-9a-f]", text) is not None
 
 
 def _flag(value: Any) -> bool | None:

@@ -1,8 +1,10 @@
 """OpenFold3's weights: the file that a prediction would take, what it is, and whether it fits."""
 
-from typing import NamedTuple, Self
+import re
+from typing import Any, NamedTuple, Self
 
 from sparkdoctor.facts.openfold3 import KNOWN, Openfold3
+from sparkdoctor.facts.places import home
 from sparkdoctor.facts.runner_yaml import RunnerYaml, absolute, cache
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
@@ -21,6 +23,10 @@ Source: the state_dicts of OpenFold3 0.3.1, 0.4.0, 0.4.5 and 0.5.0.
 LEAST = 1_400_000_000
 """Bytes below which a file cannot hold the published model: 368 million parameters in float32."""
 _HEAD = 512
+_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""With which torch.save began before PyTorch 1.6 (MAGIC_NUMBER of torch/serialization.py)."""
+_LONGEST, _SHOWN = 1024, 60
+"""Bytes of a path that are believed, and characters of what is none that are shown."""
 
 
 class File(NamedTuple):
@@ -41,7 +47,8 @@ class Weights(Fact):
 
     `name` is the file that this version wants and `directory` where it looks for that; `looked` are the places in the order in
     which they were looked into, with what stands there. `writable` says whether this user could put it there. `others` are
-    weights of known names that lie there; `dangling` is what is wrong with `root`, the file ckpt_root.
+    weights of known names that lie there; `dangling` is what is wrong with `root`, the file ckpt_root. `standard` is said of the
+    one cache that setup_openfold fills.
     """
 
     path: str | None
@@ -56,6 +63,7 @@ class Weights(Fact):
     others: tuple[str, ...] = ()
     dangling: str = ""
     root: str = ""
+    standard: bool = False
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:
@@ -71,34 +79,44 @@ class Weights(Fact):
         root = f"{base}/ckpt_root"
         said = machine.read(root)
         looked = [f"{base} ({why}): {_what(machine, base)}"]
-        directory, dangling = base, ""
+        directory, dangling, lost = base, "", False
         if isinstance(said, Missing):
             if isinstance(said, Broken) or not isinstance(machine.stat(root), Missing):
-                dangling = f"{root} cannot be read: {said.reason}"
+                dangling = f"{root} cannot be read: {said.reason.removeprefix(f'{root}: ')}"
             looked.append(f"{root}: {'unreadable' if dangling else 'none'}")
         else:
             named = said.strip()
-            directory = absolute(machine, named or ".")
-            stands = _what(machine, directory)
-            looked.append(f"{root}: leads to {named or 'nowhere: it is empty'} ({stands})")
-            if stands != "a directory":
-                dangling = (
-                    f"{root} leads to {named or 'nothing'}, {'where there is ' if stands != 'none' else 'and there is '}{stands}"
-                )
-            elif not named.startswith("/"):
-                dangling = f"{root} holds the relative path {named!r}, which means another place wherever predict is started"
+            # As it may be shown: with quotes where there is more to it than the letters of a path.
+            words = named if re.fullmatch(r"[\w./~$+@ -]{1,200}", named) else repr(named[:_SHOWN])
+            if not named.isprintable() or len(named.encode()) > _LONGEST:
+                lost, dangling = True, f"{root} holds no path: {words}"
+                looked.append(dangling)
+            else:
+                directory = absolute(machine, named)
+                stands = _what(machine, directory)
+                looked.append(f"{root}: leads to {words if named else 'nowhere: it is empty'} ({stands})")
+                if stands == "none":
+                    unexpanded = "; ~ and $ mean nothing in it" if re.match(r"[~$]", named) else ""
+                    dangling = f"{root} leads to {words}, and there is none{unexpanded}"
+                elif stands != "a directory":
+                    dangling = f"{root} leads to {words}, where there is {stands}"
+                elif not named.startswith("/"):
+                    dangling = f"{root} holds the relative path {named!r}, which means another place wherever predict is started"
         path = f"{directory}/{name}"
         found = describe(machine, path)
-        looked.append(f"{path}: {'none' if isinstance(found, Missing) else found.kind}")
         names = machine.entries(directory)
+        if isinstance(found, Missing) and not isinstance(names, Missing) and name in names:
+            found = File(path, "a broken link", 0, "", "it is a symbolic link that leads nowhere")
+        looked.append(f"{path}: {'none' if isinstance(found, Missing) else found.kind}")
         others = () if isinstance(names, Missing) else tuple(one for one in names if one in KNOWN and one != name)
         place = machine.stat(directory)
         writable = _writable(machine, directory) if isinstance(place, Missing) else place.writable
-        if isinstance(found, Missing):
-            return cls(None, name, directory, tuple(looked), writable=writable, others=others, dangling=dangling, root=root)
+        about: dict[str, Any] = {"writable": writable, "others": others, "dangling": dangling, "root": root}
+        about["standard"] = base == f"{home(machine)}/.openfold3"
+        if isinstance(found, Missing) or lost:
+            return cls(None, name, directory, tuple(looked), **about)
         _, kind, size, generation, trouble = found
-        trouble = trouble or misfit(found, openfold3)
-        return cls(path, name, directory, tuple(looked), kind, size, generation, trouble, writable, others, dangling, root)
+        return cls(path, name, directory, tuple(looked), kind, size, generation, trouble or misfit(found, openfold3), **about)
 
 
 def misfit(found: File, openfold3: Openfold3) -> str:
@@ -117,7 +135,7 @@ def describe(machine: Machine, path: str) -> File | Missing:
     if status.kind == "directory":
         return _directory(machine, path)
     if status.kind != "file":
-        return File(path, f"a {status.kind}", 0, "", "it is no file")
+        return File(path, "a special file" if status.kind == "other" else f"a {status.kind}", 0, "", "it is no file")
     if not status.readable:
         return File(path, "unreadable", status.size, "", "this user may not read it")
     head = machine.head(path, _HEAD)
@@ -129,6 +147,8 @@ def describe(machine: Machine, path: str) -> File | Missing:
     texts = machine.archived(path, "data.pkl", tuple(text for _, text in GENERATIONS))
     if isinstance(texts, Missing):
         reason = texts.reason.removeprefix(f"{path}: ")
+        if "without data.pkl" in reason:
+            return File(path, "a ZIP archive", status.size, "", "it is an archive without data.pkl, which each checkpoint has")
         kind = "a truncated checkpoint" if "truncated" in reason else "a damaged checkpoint"
         return File(path, kind, status.size, "", f"{reason}; the download did not come to its end" if "trunc" in kind else reason)
     generation = next((name for name, text in GENERATIONS if text in texts), "")
@@ -144,31 +164,40 @@ def parse_head(head: bytes) -> tuple[str, str]:
     for beginnings, kind, trouble in _BEGINNINGS:
         if any(text.startswith(beginnings) for text in begun):
             return kind, trouble
+    if head.startswith(b"\x80"):
+        return (LEGACY, "") if head[2:].startswith(_MAGIC) else ("a pickle", "it is a pickle, and not one of torch.save")
     if head[257:262] == b"ustar":
         return "a tar file", "it must be unpacked"
     if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 1 << 27:
         return SAFETENSORS, "OpenFold3 reads checkpoints of torch.save, no safetensors"
     if not head.strip(b"\0"):
         return "a file of zeroes", "its beginning was never written"
+    words = head.decode("ascii", "replace").split("\n")[0].strip()
+    if words.isprintable() and words.isascii():
+        return "a text", f"it is a text, which begins {words[:_SHOWN]!r}"
     return "no checkpoint", "its beginning is that of no checkpoint"
 
 
 _BEGINNINGS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
     ((b"PK\3\4", b"PK\5\6"), CHECKPOINT, ""),
-    ((b"\x80\2", b"\x80\3", b"\x80\4"), LEGACY, ""),
-    ((b"<!doctype", b"<html", b"<head"), "an HTML page", "it is the page of a web site, not what that was to deliver"),
+    ((b"<!doctype", b"<html", b"<head", b"<!--"), "an HTML page", "it is the page of a web site, not what that was to deliver"),
     ((b"version https://git-lfs",), "a git-lfs pointer", "it stands for a file that git-lfs has not fetched"),
     ((b"<?xml", b"<error"), "an XML message", "it is the answer of a server, such as S3's that there is no such key"),
+    ((b"{", b"["), "a JSON message", "it is the answer of a server, not what that was to deliver"),
     ((b"\x1f\x8b",), "a gzip file", "it must be unpacked"),
+    ((b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c"), "a packed file", "it must be unpacked"),
 )
 
 
 def _directory(machine: Machine, path: str) -> File:
     """DeepSpeed's checkpoints are directories, with a file `latest`."""
     names = machine.entries(path)
-    whole = not isinstance(names, Missing) and "latest" in names
+    latest = machine.read(f"{path}/latest") if not isinstance(names, Missing) and "latest" in names else Missing("")
+    if isinstance(latest, Missing):
+        return File(path, DIRECTORY, 0, "", "it is a directory, and no checkpoint of DeepSpeed: it has no file latest")
+    lacking = latest.strip() not in names if not isinstance(names, Missing) else False
     return File(
-        path, DIRECTORY, 0, "", "" if whole else "it is a directory, and no checkpoint of DeepSpeed: it has no file latest"
+        path, DIRECTORY, 0, "", f"its file latest names {latest.strip()[:_SHOWN]!r}, which is not in it" if lacking else ""
     )
 
 
@@ -179,4 +208,4 @@ def _what(machine: Machine, path: str) -> str:
 
 def _writable(machine: Machine, path: str) -> bool:
     """Whether a directory that is not there could be made."""
-    return next((status.writable for status in machine.lineage(path).values()), False)
+    return next((status.writable and status.kind == "directory" for status in machine.lineage(path).values()), False)

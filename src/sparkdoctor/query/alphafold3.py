@@ -1,4 +1,4 @@
-"""AlphaFold 3's input formats, which are taken for OpenFold3's."""
+"""Other programs' input, which is taken for OpenFold3's, as its queries."""
 
 import json
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 
 from sparkdoctor.query.located import Json, Malformed, Node, clipped, decoded, plain, shown
 from sparkdoctor.query.nouns import KINDS, Chain, Query, Suggestion
+from sparkdoctor.query.strangers import BOLTZ, boltz, sequences
 
 
 def is_foreign(root: Node) -> bool:
@@ -22,17 +23,26 @@ def is_foreign(root: Node) -> bool:
 
 
 def suggestion(given: str | bytes) -> Suggestion | None:
-    """A document in AlphaFold 3's input format, or AlphaFold Server's, as queries of OpenFold3; None where it is neither.
+    """A document in the input format of AlphaFold 3, AlphaFold Server or Boltz, or FASTA, as queries; None where it is none.
 
-    Sources: google-deepmind/alphafold3 docs/input.md; google-deepmind/alphafold server/README.md
+    Sources: google-deepmind/alphafold3 docs/input.md; google-deepmind/alphafold server/README.md;
+    jwohlwend/boltz docs/prediction.md
     """
+    text = ""
     try:
-        root = Json(decoded(given)).read()
+        text = decoded(given)
+        root = Json(text).read()
     except Malformed:
-        return None
+        if found := sequences(text):
+            return Suggestion(*found)
+        job = boltz(text)
+        return _jobs([job], BOLTZ) if job else None
     if not is_foreign(root):
         return None
-    jobs = [plain(job) for job in (root.value if isinstance(root.value, list) else [root])]
+    return _jobs([plain(job) for job in (root.value if isinstance(root.value, list) else [root])])
+
+
+def _jobs(jobs: list[dict[str, Any]], *form: str) -> Suggestion | None:
     lost: dict[str, None] = {}
     queries: dict[str, Query] = {}
     for job in jobs:
@@ -44,7 +54,7 @@ def suggestion(given: str | bytes) -> Suggestion | None:
             free = f"{name}_{number}"
         if chains := _Job(job, lost).chains():
             queries[free] = Query(free, tuple(chains))
-    return Suggestion(tuple(queries.values()), tuple(lost)) if queries else None
+    return Suggestion(tuple(queries.values()), tuple(lost), *form) if queries else None
 
 
 _ENTITIES = {
@@ -87,14 +97,17 @@ class _Job:
         if kind not in _ENTITIES:
             self._lose(f"{who}: OpenFold3 has no such molecule")
             return None
-        known = {"id", "count", "description", "sequence", "modifications", "ccdCodes", "smiles", "ligand", "ion"}
+        known = {"id", "count", "description", "sequence", "modifications", "ccdCodes", "smiles", "ligand", "ion", "ccd"}
         for key, value in entity.items():
             if key not in known and value:
                 self._lose(f"{clipped(key)} of {who}")
         kind = _ENTITIES[kind]
         if kind != "ligand":
             return self._polymer(kind, ids, entity, who)
-        smiles, codes = entity.get("smiles"), entity.get("ccdCodes", entity.get("ligand", entity.get("ion")))
+        smiles, codes = (
+            entity.get("smiles"),
+            next((entity[key] for key in ("ccdCodes", "ligand", "ion", "ccd") if key in entity), None),
+        )
         if isinstance(smiles, str) and smiles:
             return Chain(kind, ids, smiles=smiles)
         codes = [codes] if isinstance(codes, str) else codes
@@ -116,8 +129,8 @@ class _Job:
         for item in given if isinstance(given, list) else []:
             found = item if isinstance(item, dict) else {}
             code, position = (
-                found.get("ptmType", found.get("modificationType")),
-                found.get("ptmPosition", found.get("basePosition")),
+                found.get("ptmType", found.get("modificationType", found.get("ccd"))),
+                found.get("ptmPosition", found.get("basePosition", found.get("position"))),
             )
             if isinstance(code, str) and code and type(position) is int:
                 modified[position] = code.removeprefix("CCD_").upper()

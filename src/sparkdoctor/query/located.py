@@ -109,7 +109,7 @@ class Json:
         elif (word := _NAME.match(rest)) and word[0] in ("True", "False", "None"):
             wrong = f"{word[0]} is Python's; JSON has true, false and null"
         elif due.endswith("is due"):
-            wrong = f"{due}, not {clipped(rest)}"
+            wrong = f"{due}, not {clipped(''.join(one if one.isprintable() else '�' for one in rest))}"
         return Malformed(Problem("", self.line(at), f"column {column}: {wrong}", rejected=True))
 
     def _string(self, at: int) -> tuple[str, int]:
@@ -196,7 +196,7 @@ def under(where: str, key: str) -> str:
     """The path of a key in the object at `where`."""
     if key.isdecimal() and where:
         return f"{where}[{clipped(key)}]"
-    word = key if _WORD.fullmatch(key) else f"[{clipped(json.dumps(key, ensure_ascii=False))}]"
+    word = clipped(key) if _WORD.fullmatch(key) else f"[{clipped(json.dumps(key, ensure_ascii=False))}]"
     return word if not where else f"{where}.{word}" if not word.startswith("[") else where + word
 
 

@@ -68,10 +68,11 @@ class QuerySet(NamedTuple):
 
 
 class Suggestion(NamedTuple):
-    """The queries of a document in another program's format, and what of it OpenFold3 cannot be told, in words."""
+    """The queries of a document in another program's format, `form`, and what of it OpenFold3 cannot be told, in words."""
 
     queries: tuple[Query, ...]
     lost: tuple[str, ...]
+    form: str = "AlphaFold 3's input format"
 
 
 def document(queries: Iterable[Query], *, indent: int | None = 2) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from sparkdoctor.query.alphafold3 import is_foreign, seeds_advice
 from sparkdoctor.query.located import Json, Malformed, Node, clipped, decoded, shown, under
 from sparkdoctor.query.nouns import KINDS, POLYMERS, Chain, Problem, Query, QuerySet
+from sparkdoctor.query.strangers import stranger
 
 KindOf = Callable[[str], str | None]
 """What stands at a path: `file`, `directory`, another word, or None for nothing."""
@@ -19,6 +20,8 @@ KindOf = Callable[[str], str | None]
 _AMBIGUOUS = {"protein": "BJOUZ", "rna": "", "dna": ""}
 """Letters with a meaning that OpenFold3 has no residue for."""
 _ID_LENGTH = 4
+_NUCLEIC = 20
+"""Letters from which on a protein of A, C, G, T, U and N alone is doubted."""
 _TRUE, _FALSE = ("1", "on", "t", "true", "y", "yes"), ("0", "off", "f", "false", "n", "no")
 _COMPONENT = re.compile(r"[A-Z0-9]{1,5}")
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+(_[0-9]+)*(\.0+)?\s*")
@@ -46,7 +49,7 @@ def read(given: str | bytes, release: tuple[int, ...] = (), kind_of: KindOf | No
         document = Json(text)
         root = document.read()
     except Malformed as error:
-        return QuerySet(problems=(error.problem,))
+        return QuerySet(problems=(stranger(given) or error.problem,))
     reading = _Reading(document, release, kind_of)
     if is_foreign(root):
         reading.add("", root.at, "this is AlphaFold 3's input format, not OpenFold3's", rejected=True)
@@ -88,7 +91,12 @@ class _Reading:
             else:
                 self._ignored(key, key, node, ("queries", "seeds"))
         if "queries" not in root.value:
-            self.add("", root.at, "`queries` is missing: an object of queries by their names is due", rejected=True)
+            text = "`queries` is missing: an object of queries by their names is due"
+            if "chains" in root.value:
+                text += '; this is one query, which belongs under a name there: {"queries": {"NAME": {"chains": [...]}}}'
+            elif any(isinstance(node.value, dict) and "chains" in node.value for node in root.value.values()):
+                text += '; what stands here belongs in it: {"queries": {...}}'
+            self.add("", root.at, text, rejected=True)
         return tuple(queries), seeds
 
     def _queries(self, node: Node) -> list[Query]:
@@ -408,6 +416,8 @@ class _Reading:
             self.add(place, at, f"no residues of {_of(kind)}: {listed}; {unknown}")
         if unclear:
             self.add(place, at, f"{', '.join(unclear)}: {unknown}", fatal=False)
+        if kind == "protein" and len(sequence) >= _NUCLEIC and set(sequence) <= set("ACGTUN"):
+            self.add(place, at, "a protein of the letters of nucleic acids alone: dna or rna is meant?", fatal=False)
         for key, node in nodes["non_canonical_residues"].value.items() if values.get("non_canonical_residues") else ():
             inner, position = under(under(where, "non_canonical_residues"), key), int(key)
             if not 1 <= position <= len(sequence):
