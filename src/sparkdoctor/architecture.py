@@ -5,7 +5,8 @@ architecture features (CUDA 12.9); pytorch/pytorch #178891 (sm_120 code on a 12.
 """
 
 import re
-from typing import NamedTuple
+
+from sparkdoctor.record import NamedTuple
 
 FIRST_TOOLKIT = {121: (12, 9), 120: (12, 8), 103: (12, 9), 100: (12, 8), 90: (11, 8)}
 """The first CUDA toolkit that compiles for an architecture. Sources: ptxas 12.8.93, 12.9.86, 13.0.88, run; release notes."""

@@ -4,11 +4,12 @@ import re
 import types
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints, overload
+from typing import Any, Union, get_args, get_origin, get_type_hints, overload
 
 from sparkdoctor.machine import Fact
 from sparkdoctor.model import Missing, Verdict
 from sparkdoctor.profiles import Profile
+from sparkdoctor.record import NamedTuple
 
 
 class Need(NamedTuple):

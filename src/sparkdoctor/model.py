@@ -4,7 +4,8 @@ Plain data. Nothing here asks the outside world anything.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+
+from sparkdoctor.record import NamedTuple
 
 
 class Status(StrEnum):

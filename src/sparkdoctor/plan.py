@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from types import UnionType
-from typing import Any, NamedTuple
+from typing import Any
+
+from sparkdoctor.record import NamedTuple
 
 
 class WriteFile(NamedTuple):

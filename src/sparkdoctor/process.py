@@ -12,7 +12,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, NamedTuple
+from typing import IO
+
+from sparkdoctor.record import NamedTuple
 
 OUTPUT_LIMIT = 1 << 20
 """Bytes kept of each of stdout and stderr; a child that says more is ended."""

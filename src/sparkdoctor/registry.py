@@ -11,12 +11,12 @@ import re
 import sys
 from collections.abc import Iterator
 from types import ModuleType
-from typing import NamedTuple
 
 from sparkdoctor.check import Check, Described
 from sparkdoctor.files import without_waiting
 from sparkdoctor.fix import Fix
 from sparkdoctor.model import Result, Status, Verdict, words
+from sparkdoctor.record import NamedTuple
 
 GROUP = "sparkdoctor.plugins"
 OURS = "sparkdoctor"

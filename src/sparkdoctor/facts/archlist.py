@@ -1,13 +1,14 @@
 """TORCH_CUDA_ARCH_LIST, read as torch.utils.cpp_extension would read it."""
 
 import re
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.architecture import Architecture, Capability, native
 from sparkdoctor.facts.python import Distribution
 from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
+from sparkdoctor.record import NamedTuple
 
 VARIABLE = "TORCH_CUDA_ARCH_LIST"
 # Where no PyTorch can be asked: what 2.9 to 2.14 accept. Source: torch/utils/cpp_extension.py.

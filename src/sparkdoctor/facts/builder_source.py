@@ -4,9 +4,10 @@ import ast
 import operator
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sparkdoctor.architecture import Capability
+from sparkdoctor.record import NamedTuple
 
 _MOST = 200
 """Nothing that goes into an architecture's name is longer; a text that says otherwise is not DeepSpeed's."""

@@ -1,11 +1,13 @@
 """Who may change what PyTorch loads from its cache of extensions."""
 
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.facts.extensions import Extension, Extensions
 from sparkdoctor.facts.places import Place
+from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, FileStatus, Machine
 from sparkdoctor.model import Missing
+from sparkdoctor.record import NamedTuple
 
 STICKY = 0o1000
 _ROOT = 0
@@ -34,6 +36,8 @@ class CacheAccess(Fact):
 
     `root` is where the cache is or would be, `uid` this user.
     """
+
+    part_of = Torch
 
     root: Place
     openings: tuple[Opening, ...]

@@ -1,10 +1,11 @@
 """What this process's control group allows: on cgroup v1, v2 and both at once."""
 
 import re
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
+from sparkdoctor.record import NamedTuple
 
 _UNLIMITED = 1 << 60
 """cgroup v1 says "unlimited" by a number near 2**63."""

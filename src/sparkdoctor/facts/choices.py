@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from math import ceil
 from types import MappingProxyType
-from typing import NamedTuple
 
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts import archlist, nvcc, ptxas, triton
@@ -25,6 +24,7 @@ from sparkdoctor.facts.torch import Torch
 from sparkdoctor.facts.triton import BLACKWELL, PLAIN, Triton
 from sparkdoctor.model import Broken, Missing
 from sparkdoctor.profiles import Profile
+from sparkdoctor.record import NamedTuple
 
 ARCHES = archlist.VARIABLE
 _CPATH = "CPATH"

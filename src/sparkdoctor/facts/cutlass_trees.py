@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from posixpath import dirname
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.facts.cutlass import VARIABLE, Cutlass
 from sparkdoctor.facts.deepspeed import Deepspeed
@@ -12,6 +12,7 @@ from sparkdoctor.facts.places import home, locate
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
+from sparkdoctor.record import NamedTuple
 
 _HEADER = "cutlass/cutlass.h"
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts.course import Course, Step, follow
@@ -12,6 +12,7 @@ from sparkdoctor.facts.nvcc import REFUSAL, CudaHome, Nvcc, dry_run, refusal
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
+from sparkdoctor.record import NamedTuple
 
 EVOFORMER = "evoformer_attn"
 FIRST_USE, AHEAD = "at first use", "ahead of time"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from posixpath import dirname
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts.deepspeed import FILTERING
@@ -11,6 +11,7 @@ from sparkdoctor.facts.nvcc import REFUSAL, CudaHome, Nvcc, dry_run, refusal
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, FileStatus, Machine
 from sparkdoctor.model import Broken, Missing
+from sparkdoctor.record import NamedTuple
 
 if TYPE_CHECKING:
     from sparkdoctor.facts.builder_source import Reading

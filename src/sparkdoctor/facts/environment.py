@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from posixpath import dirname
 from shlex import quote
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.facts.places import home, locate
 from sparkdoctor.machine import Fact, FileStatus, Machine
 from sparkdoctor.model import Missing
 from sparkdoctor.plan import MakeDirectory, Step, WriteFile
+from sparkdoctor.record import NamedTuple
 
 MARK = "sparkdoctor: "
 """What begins the comment of a line that is ours."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.machine import Fact, Machine
+from sparkdoctor.record import NamedTuple
 
 NAMES = (
     "CUDA_HOME",

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from enum import StrEnum
 from itertools import islice, pairwise
 from posixpath import basename, dirname, join
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.architecture import Architecture, Capability, names
 from sparkdoctor.facts.elf import WHOLE_HEAD, machine_of, size_stated
@@ -19,6 +19,7 @@ from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, FileStatus, Holder, Holders, Machine
 from sparkdoctor.model import Broken, Missing
 from sparkdoctor.process import Ran
+from sparkdoctor.record import NamedTuple
 
 LIMIT = 64
 """Extensions that are looked at."""
@@ -104,6 +105,8 @@ class Extensions(Fact):
     `flocks` says that locks are the kernel's (PyTorch 2.14 on), which no dead process can hold. `holders` is None where nobody
     had to be looked for, `asked` whether ninja was there to be asked. `unseen` says what was not looked at, and why.
     """
+
+    part_of = Torch
 
     root: Place
     variable: str | None

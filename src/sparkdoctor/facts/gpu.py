@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
 
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts.driver import Driver
@@ -11,6 +11,7 @@ from sparkdoctor.facts.nvml import NO_PERMISSION, Nvml
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
 from sparkdoctor.profiles import Profile
+from sparkdoctor.record import NamedTuple
 
 _MOST = 32
 A = TypeVar("A")

@@ -1,9 +1,10 @@
 """What this process may take: stack, locked memory, open files; and the room in its file systems."""
 
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
+from sparkdoctor.record import NamedTuple
 
 
 class Limit(NamedTuple):

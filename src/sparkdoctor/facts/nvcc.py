@@ -4,13 +4,14 @@ import re
 from collections.abc import Mapping
 from posixpath import dirname
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.facts import ptxas
 from sparkdoctor.facts.gpu import targets
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
 from sparkdoctor.process import Ran
+from sparkdoctor.record import NamedTuple
 
 SOURCE = "__global__ void k(int *p) { *p = 1; }\n"
 REFUSAL = "Unsupported gpu architecture"

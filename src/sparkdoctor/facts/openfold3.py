@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from posixpath import dirname
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.facts.python import Python, release_of
 from sparkdoctor.machine import Fact, FileStatus, Machine
 from sparkdoctor.model import Missing
+from sparkdoctor.record import NamedTuple
 
 DEEPSPEED, TRITON, CUEQUIVARIANCE, LMA = (
     "use_deepspeed_evo_attention",

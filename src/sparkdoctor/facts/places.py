@@ -2,10 +2,10 @@
 
 import re
 from posixpath import join, normpath
-from typing import NamedTuple
 
 from sparkdoctor.machine import FileStatus, Machine
 from sparkdoctor.model import Missing
+from sparkdoctor.record import NamedTuple
 
 REMOTE = frozenset(
     "9p afs beegfs ceph cifs fuse.ceph fuse.glusterfs fuse.sshfs gpfs lustre ncpfs nfs nfs4 orangefs smb3 smbfs".split()

@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
+from sparkdoctor.record import NamedTuple
 
 MODULES = ("torch", "triton", "deepspeed", "openfold3")
 _MARK = "sparkdoctor-interpreter:"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from sparkdoctor.facts.course import Course, follow
 from sparkdoctor.facts.python import Python
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
+from sparkdoctor.record import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

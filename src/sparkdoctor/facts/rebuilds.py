@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from itertools import takewhile
 from posixpath import join, split
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.architecture import Architecture, Capability
 from sparkdoctor.facts.build_flags import host_compilers, is_compiler, known
@@ -14,6 +14,7 @@ from sparkdoctor.facts.python import Python
 from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, FileStatus, Machine
 from sparkdoctor.model import Missing
+from sparkdoctor.record import NamedTuple
 
 _COMMAND = (
     r"\$(?:cxx|nvcc)(?: +(?:-M?MD|--generate-dependencies-with-compile|(?:-MF|--dependency-output) \$out\.d|-c|-dlink|-o|\$\w+))+"

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping
 from posixpath import join, normpath
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from sparkdoctor.facts.openfold3 import PROJECT, Openfold3
 from sparkdoctor.facts.places import home
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
+from sparkdoctor.record import NamedTuple
 
 SIZE_LIMIT = 1 << 20
 """Bytes of a runner YAML; a larger file is none."""
@@ -48,6 +49,8 @@ class RunnerYaml(Fact):
     prediction begins, `ignored` what has no effect; `kernels` are the switches of the attention kernels that result, `presets`
     those that are applied.
     """
+
+    part_of = Openfold3
 
     merged: str | None
     given: str | None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from posixpath import dirname
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from sparkdoctor.architecture import Capability
 from sparkdoctor.facts import ptxas
@@ -14,6 +14,7 @@ from sparkdoctor.facts.system import System
 from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
+from sparkdoctor.record import NamedTuple
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

@@ -1,11 +1,12 @@
 """OpenFold3's weights: the file that a prediction would take, what it is, and whether it fits."""
 
-from typing import NamedTuple, Self
+from typing import Self
 
 from sparkdoctor.facts.openfold3 import KNOWN, Openfold3
 from sparkdoctor.facts.runner_yaml import RunnerYaml, absolute, cache
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Broken, Missing
+from sparkdoctor.record import NamedTuple
 
 CHECKPOINT, LEGACY, DIRECTORY, SAFETENSORS = "a checkpoint", "a checkpoint of PyTorch before 1.6", "a directory", "safetensors"
 """Kinds of files; others are named by what they are instead."""
@@ -43,6 +44,8 @@ class Weights(Fact):
     which they were looked into, with what stands there. `writable` says whether this user could put it there. `others` are
     weights of known names that lie there; `dangling` is what is wrong with `root`, the file ckpt_root.
     """
+
+    part_of = Openfold3
 
     path: str | None
     name: str

@@ -8,10 +8,11 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from sparkdoctor.architecture import Capability
 from sparkdoctor.files import without_waiting
+from sparkdoctor.record import NamedTuple
 
 SCHEMA = "sparkdoctor.profile/1"
 DEFAULT = "dgx-spark"
