@@ -17,7 +17,7 @@ from sparkdoctor.registry import Registry
 
 COMMAND = (str(Path(sys.executable).with_name("sparkdoctor")),)
 IDS = sorted(Registry.load().checks)
-COMMANDS = ("check", "fix", "undo", "env", "list", "explain", "record")
+COMMANDS = ("check", "smoke", "fix", "undo", "env", "list", "explain", "record")
 STATUSES = ("ok", "warning", "failed", "skipped", "crashed")
 Ended = subprocess.CompletedProcess[str]
 
