@@ -1,5 +1,6 @@
-"""Fixtures for all tests. No test needs a GPU or the network, but for those marked `real` (network)."""
+"""Fixtures for all tests. No test needs a GPU or the network, but for those marked `real` or `older` (network)."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,14 @@ STANDINS = Path(__file__).with_name("standins")
 # Two shared cores: how long an example takes says nothing here.
 settings.register_profile("sparkdoctor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("sparkdoctor")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def power() -> Iterator[None]:
+    """The power stays on: an fsync in this process, of 1 to 20 ms, changes nothing that a test can see. Commands do theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(scope="session")

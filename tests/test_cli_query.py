@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from releases import RELEASES, releases
 
 COMMAND = str(Path(sys.executable).with_name("sparkdoctor"))
 QUERIES = Path(__file__).parent / "queries"
@@ -89,7 +92,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     assert "may not be read" in check("--query", str(path))[2]
 
 
-def openfold3(tmp_path: Path, schema: str, init: str = "") -> str:
+def installed(tmp_path: Path, schema: str, init: str = "") -> str:
     """A search path with an OpenFold3 0.5.0 of this schema."""
     place = tmp_path / "openfold3/projects/of3_all_atom/config"
     place.mkdir(parents=True)
@@ -102,7 +105,7 @@ def openfold3(tmp_path: Path, schema: str, init: str = "") -> str:
 
 
 def asked(tmp_path: Path, name: str, schema: str = PYDANTIC, init: str = "") -> tuple[int, Any, str]:
-    path = openfold3(tmp_path, schema, init)
+    path = installed(tmp_path, schema, init)
     return check("--query", str(QUERIES / name), "--python", sys.executable, PYTHONPATH=path)
 
 
@@ -132,16 +135,12 @@ def test_a_parser_that_crashes_leaves_our_reading(tmp_path: Path) -> None:
     assert "was killed by SIGABRT" in result["evidence"][0]
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("version", ["031", "040", "045", "050"])
-def test_with_a_real_openfold3(version: str) -> None:
-    place = os.environ.get(f"SPARKDOCTOR_TEST_OPENFOLD3_{version}")
-    if not place:
-        pytest.skip(f"$SPARKDOCTOR_TEST_OPENFOLD3_{version} names no bin directory of an OpenFold3")
-    python = ("--python", f"{place}/python")
+@releases(*RELEASES)
+def test_with_a_real_openfold3(version: str, openfold3: Callable[[str], Path]) -> None:
+    python = ("--python", str(openfold3(version) / "python"))
     code, result, _ = check("--query", str(QUERIES / "ligands.json"), *python)
     assert (code, result["status"]) == (0, "ok")
-    assert f"OpenFold3 {'.'.join(version)}'s own parser" in result["summary"]
+    assert f"OpenFold3 {version}'s own parser" in result["summary"]
     code, result, _ = check("--query", str(QUERIES / "type_unknown.json"), *python)
     assert code == 1
-    assert f"refused by OpenFold3 {'.'.join(version)}'s own parser: 1 error" in result["evidence"]
+    assert f"refused by OpenFold3 {version}'s own parser: 1 error" in result["evidence"]

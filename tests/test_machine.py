@@ -167,6 +167,43 @@ def test_two_that_wait_for_the_same_third_are_no_circle() -> None:
 # --- time
 
 
+def test_a_part_is_probed_where_the_whole_is_there() -> None:
+    probed: list[str] = []
+    for whole, found in ((None, "Whole Part"), (Missing("it is not installed"), "Whole"), (Untaped("read"), "Whole")):
+        probed.clear()
+
+        def probe(_: Machine, whole: Missing | None = whole) -> Missing | None:
+            probed.append("Whole")
+            return whole
+
+        kind = made("Whole", probe)
+
+        def probe_part(machine: Machine, kind: type[Fact] = kind) -> None:
+            machine.need(kind)
+            probed.append("Part")
+
+        part = made("Part", probe_part)
+        part.part_of = kind
+        machine = paper()
+        machine.start([part, kind])
+        assert isinstance(machine.get(part), Missing) is (whole is not None)
+        assert machine.get(part) == (whole or part())
+        assert " ".join(probed) == found
+        alone = paper()
+        alone.start([part])
+        assert alone.get(part) == (whole or part())
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_circle_of_parts_is_probed_all_the_same(length: int) -> None:
+    kinds = [made(f"K{number}", lambda _: None) for number in range(length)]
+    for number, kind in enumerate(kinds):
+        kind.part_of = kinds[number - 1]
+    machine = paper(timeout=5)
+    machine.start(kinds)
+    assert [machine.get(kind) for kind in kinds] == [kind() for kind in kinds]
+
+
 def test_a_probe_that_hangs_does_not_hold_the_machine() -> None:
     release = threading.Event()
     hung = made("Hung", lambda machine: release.wait(30))  # noqa: ARG005

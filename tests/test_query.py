@@ -4,20 +4,22 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from releases import RELEASES, releases
 from sparkdoctor import query
 from sparkdoctor.query import Chain, Problem, Query, nouns, schema
 
 HERE = Path(__file__).parent
 FILES = {path.stem: path for path in sorted((HERE / "queries").glob("*.json"))}
-RELEASES = {"031": (0, 3, 1), "040": (0, 4, 0), "045": (0, 4, 5), "050": (0, 5, 0)}
+NUMBERS = {"0.3.1": (0, 3, 1), "0.4.0": (0, 4, 0), "0.4.5": (0, 4, 5), "0.5.0": (0, 5, 0)}
 # What becomes of a file in each of these: `rejected` by the parser, or accepted and then it `fails` (or something else is
 # predicted than is written), or a part of it is `ignored`. One word where all are alike.
 TABLE = {
@@ -91,7 +93,7 @@ TABLE = {
 
 def expected(name: str, version: str) -> str:
     words = TABLE[name].split()
-    return words[list(RELEASES).index(version)] if len(words) > 1 else words[0]
+    return words[list(NUMBERS).index(version)] if len(words) > 1 else words[0]
 
 
 def kind_of(path: str) -> str | None:
@@ -100,8 +102,8 @@ def kind_of(path: str) -> str | None:
     return "file" if found.is_file() else "directory" if found.is_dir() else None
 
 
-def read(name: str, version: str = "050") -> query.QuerySet:
-    return query.read(FILES[name].read_bytes(), RELEASES[version], kind_of)
+def read(name: str, version: str = "0.5.0") -> query.QuerySet:
+    return query.read(FILES[name].read_bytes(), NUMBERS[version], kind_of)
 
 
 def fate(found: query.QuerySet) -> str:
@@ -112,7 +114,7 @@ def test_every_file_has_its_line() -> None:
     assert sorted(TABLE) == sorted(FILES)
 
 
-@pytest.mark.parametrize("version", RELEASES)
+@pytest.mark.parametrize("version", NUMBERS)
 def test_what_becomes_of_a_file(version: str) -> None:
     found = {name: read(name, version) for name in TABLE}
     assert {name: fate(one) for name, one in found.items()} == {name: expected(name, version) for name in TABLE}
@@ -137,35 +139,35 @@ def told(name: str, found: query.QuerySet) -> None:
     [
         (
             "type_unknown",
-            "050",
+            "0.5.0",
             "queries.one.chains[0].molecule_type",
             6,
             '"prot" stands where protein, rna, dna or ligand is due',
         ),
-        ("chain_extra", "050", "queries.one.chains[0].use_msas", 11, "belongs to the query"),
-        ("cyclic", "031", "queries.one.chains[0].cyclic", 11, "is refused by OpenFold3 0.3.1: it came with 0.4.5"),
-        ("pocket", "040", "queries.one.pocket_constraint", 20, "is ignored by OpenFold3 0.4.0: it came with 0.4.5"),
-        ("msa_missing", "050", "queries.one.chains[0].main_msa_file_paths[0]", 12, '"tests/queries/none.a3m" does not exist'),
-        ("position_outside", "050", "queries.one.chains[0].non_canonical_residues[99]", 12, "not in the sequence of 20"),
-        ("component_small", "050", "queries.one.chains[1].ccd_codes", 17, "ATP is meant?"),
-        ("same_id", "050", "queries.one.chains[1].chain_ids", 14, '"A" is in chains[0] already'),
-        ("seeds", "050", "seeds", 2, "experiment_settings: {seeds: [7]} in the runner YAML"),
-        ("top_extra", "031", "modelSeeds", 3, "experiment_settings: {seeds: [1]} in the runner YAML"),
-        ("query_extra", "050", "queries.one.use_msa", 13, "use_msas is meant?"),
-        ("dots", "050", "queries.one.chains[0].sequence", 10, '"." at 21'),
-        ("lower_case", "050", "queries.one.chains[0].sequence", 10, "lower-case letters"),
-        ("twice", "050", "queries.one.chains[0].sequence", 2, "what line 1 says is lost"),
-        ("trailing_comma", "050", "", 1, "column 118: a comma too many"),
-        ("comment", "050", "", 1, "column 1: JSON has no comments"),
-        ("single_quotes", "050", "", 1, "column 2: JSON has double quotes only"),
-        ("bom", "050", "", 1, "byte order mark"),
-        ("latin1", "050", "", 1, "column 15: byte 0xe9 is not UTF-8"),
-        ("cut_short", "050", "", 1, "column 61: the text ends where"),
-        ("empty", "050", "", 1, "the file is empty"),
-        ("line_break", "050", "", 1, "column 100: a text has a line break"),
-        ("nested", "050", "", 1, "nested too deeply"),
-        ("two_documents", "050", "", 2, "nothing more is due"),
-        ("alphafold3", "050", "", 1, "AlphaFold 3's input format"),
+        ("chain_extra", "0.5.0", "queries.one.chains[0].use_msas", 11, "belongs to the query"),
+        ("cyclic", "0.3.1", "queries.one.chains[0].cyclic", 11, "is refused by OpenFold3 0.3.1: it came with 0.4.5"),
+        ("pocket", "0.4.0", "queries.one.pocket_constraint", 20, "is ignored by OpenFold3 0.4.0: it came with 0.4.5"),
+        ("msa_missing", "0.5.0", "queries.one.chains[0].main_msa_file_paths[0]", 12, '"tests/queries/none.a3m" does not exist'),
+        ("position_outside", "0.5.0", "queries.one.chains[0].non_canonical_residues[99]", 12, "not in the sequence of 20"),
+        ("component_small", "0.5.0", "queries.one.chains[1].ccd_codes", 17, "ATP is meant?"),
+        ("same_id", "0.5.0", "queries.one.chains[1].chain_ids", 14, '"A" is in chains[0] already'),
+        ("seeds", "0.5.0", "seeds", 2, "experiment_settings: {seeds: [7]} in the runner YAML"),
+        ("top_extra", "0.3.1", "modelSeeds", 3, "experiment_settings: {seeds: [1]} in the runner YAML"),
+        ("query_extra", "0.5.0", "queries.one.use_msa", 13, "use_msas is meant?"),
+        ("dots", "0.5.0", "queries.one.chains[0].sequence", 10, '"." at 21'),
+        ("lower_case", "0.5.0", "queries.one.chains[0].sequence", 10, "lower-case letters"),
+        ("twice", "0.5.0", "queries.one.chains[0].sequence", 2, "what line 1 says is lost"),
+        ("trailing_comma", "0.5.0", "", 1, "column 118: a comma too many"),
+        ("comment", "0.5.0", "", 1, "column 1: JSON has no comments"),
+        ("single_quotes", "0.5.0", "", 1, "column 2: JSON has double quotes only"),
+        ("bom", "0.5.0", "", 1, "byte order mark"),
+        ("latin1", "0.5.0", "", 1, "column 15: byte 0xe9 is not UTF-8"),
+        ("cut_short", "0.5.0", "", 1, "column 61: the text ends where"),
+        ("empty", "0.5.0", "", 1, "the file is empty"),
+        ("line_break", "0.5.0", "", 1, "column 100: a text has a line break"),
+        ("nested", "0.5.0", "", 1, "nested too deeply"),
+        ("two_documents", "0.5.0", "", 2, "nothing more is due"),
+        ("alphafold3", "0.5.0", "", 1, "AlphaFold 3's input format"),
     ],
 )
 def test_a_problem_has_its_place(name: str, version: str, where: str, line: int, words: str) -> None:
@@ -219,13 +221,6 @@ def test_a_large_file_is_read_in_a_moment() -> None:
 # --- real parsers
 
 
-def bin_of(version: str) -> Path:
-    named = os.environ.get(f"SPARKDOCTOR_TEST_OPENFOLD3_{version}")
-    if not named:
-        pytest.skip(f"$SPARKDOCTOR_TEST_OPENFOLD3_{version} names no bin directory of an OpenFold3")
-    return Path(named)
-
-
 PARSE = """
 import json, logging, pathlib, sys
 from openfold3.projects.of3_all_atom.config.inference_query_format import InferenceQuerySet
@@ -254,25 +249,54 @@ for name in sys.argv[1:]:
 """
 
 
-def answers(version: str, program: str, names: Iterable[str]) -> dict[str, Any]:
-    return {Path(name).stem: answer for name, answer in judged(version, program, (str(FILES[name]) for name in names)).items()}
-
-
-def judged(version: str, program: str, paths: Iterable[str]) -> dict[str, Any]:
+def judged(python: Path, program: str, paths: Iterable[Path]) -> dict[Path, Any]:
     """What a real OpenFold3 says of each file."""
-    command = [str(bin_of(version) / "python"), "-B", "-c", program, *paths]
+    command: list[str | Path] = [python, "-B", "-c", program, *paths]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300, cwd=HERE.parent, env=env)
-    return dict(json.loads(line) for line in ran.stdout.splitlines() if line.startswith('["/'))
+    lines = (json.loads(line) for line in ran.stdout.splitlines() if line.startswith('["/'))
+    return {Path(path): answer for path, answer in lines}
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("version", RELEASES)
-def test_the_real_parser_agrees(version: str) -> None:
-    said = answers(version, PARSE, list(FILES))
-    assert len(said) == len(FILES)
+class Parsed(NamedTuple):
+    """What a real parser says: of our files, of odd documents, of what we suggest instead of AlphaFold 3's format."""
+
+    files: dict[str, str]
+    odd: dict[str, str]
+    suggestions: list[str]
+
+
+@pytest.fixture(scope="module")
+def parsed(openfold3: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Parsed]:
+    """The parser of a version; it is imported once, in seconds."""
+
+    @cache
+    def parse(version: str) -> Parsed:
+        place = tmp_path_factory.mktemp("queries")
+        odd = {place / f"{number}.json": text for number, text in enumerate(documents(int(version.replace(".", "")), 4000))}
+        suggested = {place / f"{name}.json": suggestion(name) for name in ("alphafold3", "alphafold_server")}
+        for path, text in (odd | suggested).items():
+            path.write_text(text)
+        said = judged(openfold3(version) / "python", PARSE, [*FILES.values(), *odd, *suggested])
+        return Parsed(
+            {name: said[path] for name, path in FILES.items()},
+            {text: said[path] for path, text in odd.items()},
+            [said[path] for path in suggested],
+        )
+
+    return parse
+
+
+def suggestion(name: str) -> str:
+    found = query.suggestion(FILES[name].read_text())
+    assert found is not None
+    return query.document(found.queries)
+
+
+@releases(*RELEASES)
+def test_the_real_parser_agrees(version: str, parsed: Callable[[str], Parsed]) -> None:
     ours = {name: "rejected" if expected(name, version) == "rejected" else "accepted" for name in FILES}
-    assert said == ours
+    assert parsed(version).files == ours
 
 
 ODD: list[Any] = [
@@ -307,28 +331,20 @@ def documents(seed: int, number: int) -> list[str]:
     return found
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("version", RELEASES)
-def test_the_real_parser_agrees_on_thousands(version: str, tmp_path: Path) -> None:
-    texts = documents(int(version), 4000)
-    places = [tmp_path / f"{number}.json" for number in range(len(texts))]
-    for place, text in zip(places, texts, strict=True):
-        place.write_text(text)
-    said = judged(version, PARSE, map(str, places))
-    ours = [query.read(text, RELEASES[version], kind_of) for text in texts]
-    apart = [
-        text for text, place, our in zip(texts, places, ours, strict=True) if our.rejected != (said[str(place)] == "rejected")
-    ]
-    assert apart == []
-    assert 1000 < sum(our.rejected for our in ours) < 3000
+@releases(*RELEASES)
+def test_the_real_parser_agrees_on_thousands(version: str, parsed: Callable[[str], Parsed]) -> None:
+    said = parsed(version).odd
+    ours = {text: query.read(text, NUMBERS[version], kind_of) for text in said}
+    assert [text for text, our in ours.items() if our.rejected != (said[text] == "rejected")] == []
+    assert 1000 < sum(our.rejected for our in ours.values()) < 3000
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("version", ["031", "050"])
-def test_what_openfold3_makes_of_what_it_accepts(version: str) -> None:
+@releases("0.5.0", "0.3.1")
+def test_what_openfold3_makes_of_what_it_accepts(version: str, openfold3: Callable[[str], Path]) -> None:
     """Ends on it, or makes something else of it; what its run ends on before or after that is left out."""
     names = [name for name in TABLE if expected(name, version) in {"fails", "ok"} and name not in {"no_queries", "one_residue"}]
-    made = answers(version, BUILD, names)
+    said = judged(openfold3(version) / "python", BUILD, [FILES[name] for name in names])
+    made = {path.stem: answer for path, answer in said.items()}
     failed = {name for name, answer in made.items() if answer == "failed"}
     assert failed == {
         *("bare_ligand", "component_small", "no_chains", "no_ids", "no_sequence", "smiles_and_component", "two_components"),
@@ -341,17 +357,9 @@ def test_what_openfold3_makes_of_what_it_accepts(version: str) -> None:
     assert "SEP" in made["modified"]
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("version", RELEASES)
-def test_a_suggestion_is_accepted_by_the_real_parser(version: str, tmp_path: Path) -> None:
-    places = []
-    for name in ("alphafold3", "alphafold_server"):
-        found = query.suggestion(FILES[name].read_text())
-        assert found is not None
-        place = tmp_path / f"{name}.json"
-        place.write_text(query.document(found.queries))
-        places.append(str(place))
-    assert set(judged(version, PARSE, places).values()) == {"accepted"}
+@releases(*RELEASES)
+def test_a_suggestion_is_accepted_by_the_real_parser(version: str, parsed: Callable[[str], Parsed]) -> None:
+    assert parsed(version).suggestions == ["accepted", "accepted"]
 
 
 # --- AlphaFold 3's formats
@@ -524,7 +532,7 @@ def chains(draw: st.DrawFn) -> tuple[Chain, ...]:
 
 
 @settings(max_examples=40)
-@given(queries(), st.sampled_from([*RELEASES.values(), ()]))
+@given(queries(), st.sampled_from([*NUMBERS.values(), ()]))
 def test_what_is_written_is_read(given_: tuple[Query, ...], release: tuple[int, ...]) -> None:
     found = query.read(query.document(given_), release)
     assert found.queries == given_

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from releases import releases
 from sparkdoctor import process
 from sparkdoctor.facts.course import Course, follow
 from sparkdoctor.host import PATIENT
@@ -211,17 +212,14 @@ def test_what_is_not_there_is_told_first(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("version", ["0.5.0", "0.4.5"])
-def test_the_real_openfold3_predicts_twice(
-    version: str, openfold3: Callable[[str], Path], tmp_path: Path, witness: Witness
-) -> None:
+@releases("0.5.0", "0.4.5")
+@pytest.mark.usefixtures("witness")
+def test_the_real_openfold3_predicts_twice(version: str, openfold3: Callable[[str], Path], tmp_path: Path) -> None:
     """Without Triton, on the CPU: what it is told, the weights and the two predictions are the real thing."""
-    found = openfold3(version)
     env: dict[str, Any] = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "cache").mkdir()
     (tmp_path / "tmp").mkdir()
-    argv = [f"{found}/python", "-B", f"{PATIENT}/warm_triton.py", str(tmp_path / "cache"), QUERY]
+    argv = [str(openfold3(version) / "python"), "-B", f"{PATIENT}/warm_triton.py", str(tmp_path / "cache"), QUERY]
     refused = follow(process.work(argv, timeout=60, env=env, hear=lambda _: None))
     assert troubles(refused) == {"find Triton's cache": "raised RuntimeError: triton is not installed"}
     course = follow(process.work([*argv, "cpu"], timeout=600, env=env, hear=lambda _: None))

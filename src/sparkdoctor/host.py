@@ -200,7 +200,7 @@ def hearing(name: str, watch: Watch | None) -> Iterator[Callable[[bytes], None] 
         *lines, rest = heard.split(b"\n")
         heard[:] = rest
         for line in lines:
-            if step := _STEP.match(line):
+            if step := re.match(_STEP, line):
                 branches.add(branch := f"{name}.{step[2].decode()}" if step[2] else name)
                 watch(branch, step[1].decode())
 
@@ -216,7 +216,7 @@ def _subject(question: Question) -> str:
     return str(first[0] if isinstance(first, list | tuple) else first)
 
 
-_STEP = re.compile(rb'\{"step": "([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"(?:, "at": [\d.]{1,20}, "in": "(\w{1,40})")?')
+_STEP = rb'\{"step": "([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})"(?:, "at": [\d.]{1,20}, "in": "(\w{1,40})")?'
 """The beginning of a step in a worker's report; the patient's packages may have written there too."""
 _ALONE = ("toolkit",)
 """Scripts that need no package of the interpreter that runs them: what that loads at its start is not examined."""

@@ -17,10 +17,12 @@ class Fact:
 
     A subclass lists its fields as a dataclass does. It may be decorated as one, but need not: the two dozen of ours would
     spend a tenth of a quick check on what `@dataclass` compiles. `probe` asks a machine, a pure `parse` understands what
-    it said. `deep` facts do real work in the patient's interpreter and are read only when asked for.
+    it said. `deep` facts do real work in the patient's interpreter and are read only when asked for. A fact that is `part_of`
+    another, which it needs and which does not need it, is not looked for where that one is missing.
     """
 
     deep: ClassVar[bool] = False
+    part_of: "ClassVar[type[Fact] | None]" = None
 
     def __init__(self, *values: Any, **named: Any) -> None:
         """Take the fields in their order, or by name."""
@@ -175,7 +177,8 @@ class Machine:
         return value
 
     def start(self, kinds: Iterable[type[Fact]]) -> None:
-        """Begin to probe facts, all at once; `get` waits for each."""
+        """Begin to probe facts, all at once, but parts of another after that; `get` waits for each."""
+        begun: dict[type[Fact], _Slot] = {}
         for kind in kinds:
             if kind.deep and not self.deep:
                 continue
@@ -183,9 +186,24 @@ class Machine:
                 if kind in self._slots:
                     continue
                 # Taken here, so that whoever asks next waits, and is not held by a probe that hangs in the kernel.
-                slot = self._slots[kind] = _Slot()
-            # Daemons: such a probe must not keep the process alive either.
-            threading.Thread(target=self._probe, args=(kind, slot), daemon=True).start()
+                begun[kind] = self._slots[kind] = _Slot()
+        parts = {kind for kind in begun if kind.part_of in begun and kind.part_of.part_of not in begun}
+        for kind in begun.keys() - parts:
+            self._begin(kind, {part: begun[part] for part in parts if part.part_of is kind})
+
+    def _begin(self, kind: type[Fact], parts: "dict[type[Fact], _Slot]") -> None:
+        # Daemons: a probe that hangs in the kernel must not keep the process alive either.
+        threading.Thread(target=self._lead, args=(kind, parts), daemon=True).start()
+
+    def _lead(self, kind: type[Fact], parts: "dict[type[Fact], _Slot]") -> None:
+        slot = self._slots[kind]
+        self._probe(kind, slot)
+        for part, waiting in parts.items():
+            if isinstance(slot.value, Missing):  # as its probe would find; a thread costs more than that
+                waiting.value = slot.value
+                waiting.done.set()
+            else:
+                self._begin(part, {})
 
     def elapsed(self) -> float:
         """Seconds since the examination began."""

@@ -17,7 +17,7 @@ from shlex import quote
 from typing import Any, NamedTuple
 
 from sparkdoctor import process
-from sparkdoctor.facts.course import TELLING, follow
+from sparkdoctor.facts.course import follow, is_telling
 from sparkdoctor.files import fill
 from sparkdoctor.host import PATIENT, Watch, hearing
 from sparkdoctor.journal import Record, Treatment
@@ -351,7 +351,7 @@ def _run_back(about: dict[str, Any], environment: Mapping[str, str]) -> None:
 def _ended(argv: Sequence[str], worked: process.Worked) -> str:
     """How a command ended, and of what it said the line that tells why."""
     lines = f"{worked.stdout}\n{worked.stderr}".splitlines()
-    said = next((line.strip() for line in lines if TELLING.search(line)), "")
+    said = next((line.strip() for line in lines if is_telling(line)), "")
     said = said or process.Ran(worked.code, worked.stdout, worked.stderr).last_words
     return f"{argv[0]} {worked.ended}" + (f": {said}" if said else "")
 

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from hypothesis import strategies as st
 import openfolded
 from machines.make_tapes import CACHE, with_openfold3
 from machines.parts import SITE
-from openfolded import FILE, NAMES, checkpoint, dictionary
+from openfolded import COMPONENTS, FILE, NAMES, checkpoint, dictionary
+from releases import RELEASES, releases
 from sparkdoctor import profiles, reading
 from sparkdoctor.facts import Ccd, Network, Openfold3, Openfold3Kernels, Python, RunnerYaml, Weights
 from sparkdoctor.facts.openfold3 import (
@@ -522,7 +524,6 @@ def test_any_class(text: str) -> None:
 
 # --- the real ones
 
-REAL = {version: os.environ.get(f"SPARKDOCTOR_TEST_OPENFOLD3_{version}") for version in ("050", "045", "040", "031")}
 CASES = [
     *(text for text, _ in REJECTED),
     *("{}", "inference_ckpt_name: openfold3-p2-155k\n", "memory_snapshot: {enabled: false}\n", "cache_path: /nowhere\n"),
@@ -539,11 +540,11 @@ CASES = [
 ]
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("version", REAL)
-def test_what_a_real_openfold3_rejects_is_what_is_said(version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (place := REAL[version]):
-        pytest.skip(f"SPARKDOCTOR_TEST_OPENFOLD3_{version} names no bin directory")
+@releases(*RELEASES)
+def test_what_a_real_openfold3_rejects_is_what_is_said(
+    version: str, openfold3: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = openfold3(version)
     script = Path(__file__).parent.parent / "standins" / "openfold3_config.py"
     ran = subprocess.run(
         [f"{place}/python", str(script)], input=json.dumps(CASES), capture_output=True, text=True, check=True, timeout=300
@@ -552,9 +553,7 @@ def test_what_a_real_openfold3_rejects_is_what_is_said(version: str, tmp_path: P
     for number, (text, (error, kernels)) in enumerate(zip(CASES, json.loads(ran.stdout), strict=True)):
         path = tmp_path / f"{number}.yml"
         path.write_text(text)
-        host = LocalHost(f"{place}/python")
-        asking = Machine(Given(host, str(path)), SPARK)
-        it = asking.get(RunnerYaml)
+        it = Machine(LocalHost(f"{place}/python", runner_yaml=str(path)), SPARK).get(RunnerYaml)
         assert isinstance(it, RunnerYaml), it
         assert bool(it.rejected) == bool(error), (text, error, it.rejected)
         if not error:
@@ -562,37 +561,21 @@ def test_what_a_real_openfold3_rejects_is_what_is_said(version: str, tmp_path: P
             assert set(it.kernels) == set(kernels), text
 
 
-class Given:
-    """A host with a runner YAML of --runner-yaml."""
-
-    def __init__(self, host: LocalHost, path: str) -> None:
-        self._host, self._path = host, path
-
-    def answer(self, question: Question, timeout: float) -> Any:
-        found = self._host.answer(question, timeout)
-        return {**found, "runner_yaml": self._path} if question.kind == "self" else found
-
-
-@pytest.mark.real
-@pytest.mark.parametrize(
-    ("version", "release", "components"),
-    [("050", "0.5.0", 49_196), ("045", "0.4.5", 49_196), ("040", "0.4.0", 49_196), ("031", "0.3.1", 46_071)],
-)
-def test_a_real_openfold3_is_read(version: str, release: str, components: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (place := REAL[version]):
-        pytest.skip(f"SPARKDOCTOR_TEST_OPENFOLD3_{version} names no bin directory")
+@releases(*RELEASES)
+def test_a_real_openfold3_is_read(version: str, openfold3: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    place = openfold3(version)
     monkeypatch.setenv("PATH", f"{place}:/usr/bin:/bin")
     asking = Machine(LocalHost(f"{place}/python"), SPARK, timeout=200, deep=True)
     it, ccd, kernels = asking.get(Openfold3), asking.get(Ccd), asking.get(Openfold3Kernels)
     assert isinstance(it, Openfold3)
     assert isinstance(asking.get(Python), Python)
-    numbers = tuple(map(int, release.split(".")))
-    assert (it.version, it.registry, it.merges) == (release, registry_of(numbers), numbers >= (0, 5))
+    numbers = tuple(map(int, version.split(".")))
+    assert (it.version, it.registry, it.merges) == (version, registry_of(numbers), numbers >= (0, 5))
     assert it.kernels == kernels_of(numbers)
     assert it.program is not None
     assert it.program.ours
     assert isinstance(ccd, Ccd)
-    assert (ccd.components, ccd.size) == (components, ccd.installed)
+    assert (ccd.components, ccd.size) == (46_071 if version == "0.3.1" else COMPONENTS, ccd.installed)
     assert isinstance(kernels, Openfold3Kernels)
     assert kernels.course.trouble is None, kernels.course
     assert kernels.has(DEEPSPEED) is (numbers < (0, 4, 2))

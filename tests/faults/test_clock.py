@@ -14,7 +14,14 @@ def test_durations_are_measured_on_a_clock_that_cannot_be_set() -> None:
     files = [*SOURCES.rglob("*.py")]
     assert files
     lines = [f"{path.name}: {line}" for path in files for line in path.read_text().splitlines() if wall.search(line)]
-    allowed = {"reading.py": "the clock of file times", "journal.py": "time.gmtime(at)", "perform.py": '"at": int(time.time())'}
+    allowed = {
+        "reading.py": "the clock of file times",
+        "journal.py": "time.gmtime(at)",
+        "perform.py": '"at": int(time.time())',
+        "run.py": "began, stopped = time.time()",  # what is older than a run is none of its files
+        "findings.py": "datetime",  # when a run was, for people
+        "runner_settings.py": "datetime raise",
+    }
     assert [line for line in lines if allowed.get(line.partition(":")[0], "\0") not in line] == []
 
 

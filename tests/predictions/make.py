@@ -110,26 +110,31 @@ def environment(work: Path) -> dict[str, str]:
     return {**os.environ, "OPENFOLD_CACHE": str(work / "cache"), "OMP_NUM_THREADS": "1", "TMPDIR": str(work / "tmp")}
 
 
-def record(name: str, case: Case, work: Path, bin_: Path) -> None:
-    stem = weights(work, case.version, bin_)
-    place = work / name
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+def runner(stem: str, case: Case) -> dict[str, Any]:
+    """The runner YAML for a case, with the weights of this name."""
     custom = json.loads(Path(stem + ".json").read_text())
     custom = merged(custom, {"architecture": {"shared": {"diffusion": {"no_full_rollout_steps": case.steps}}}})
     custom["settings"] = {"memory": {"eval": dict(case.kernels)}}
-    runner: dict[str, Any] = {
+    return {
         "pl_trainer_args": {"accelerator": "cpu"},
         "data_module_args": {"num_workers": 0},
         "model_update": {"presets": ["predict"], "custom": custom},
         **case.settings,
     }
+
+
+def record(name: str, case: Case, work: Path, bin_: Path) -> None:
+    stem = weights(work, case.version, bin_)
+    place = work / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    settings = runner(stem, case)
     (place / "query.json").write_text(json.dumps({"queries": dict(case.queries)}))
     log = ""
     for more in ({}, case.again):
         if more is None:
             break
-        (place / "runner.yml").write_text(json.dumps(merged(runner, more)))  # JSON is YAML
+        (place / "runner.yml").write_text(json.dumps(merged(settings, more)))  # JSON is YAML
         command = [bin_ / "python", "-m", "openfold3.run_openfold", "predict", "--query_json", place / "query.json"]
         command += [
             "--inference_ckpt_path",

@@ -2,10 +2,10 @@
 
 import json
 import math
-import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from predictions.scores import SCORES, structures, tmscore
+from releases import NEWEST
 from sparkdoctor.smoke import judge
 from sparkdoctor.smoke.judge import ubiquitin_1ubq
 from sparkdoctor.smoke.structure import read
@@ -49,25 +50,17 @@ for a, b in json.load(sys.stdin):
 """
 
 
-def openfold3() -> Path:
-    """The bin directory of an environment with openfold3 0.5.0, which has numpy."""
-    found = os.environ.get("SPARKDOCTOR_TEST_OPENFOLD3_050")
-    if not found:
-        pytest.skip("SPARKDOCTOR_TEST_OPENFOLD3_050 names no environment")
-    return Path(found)
-
-
 @pytest.mark.real
-def test_rmsd_by_the_singular_values_of_numpy() -> None:
+def test_rmsd_by_the_singular_values_of_numpy(patient: Path) -> None:
     said = subprocess.run(
-        [openfold3() / "python", "-c", SVD], input=json.dumps(list(MADE.values())), text=True, capture_output=True, check=True
+        [patient / "python", "-c", SVD], input=json.dumps(list(MADE.values())), text=True, capture_output=True, check=True
     )
     assert [rmsd(a, b) for a, b in MADE.values()] == pytest.approx(list(map(float, said.stdout.split())), abs=1e-6)
 
 
 @pytest.mark.real
-def test_the_reference_is_the_copy_in_the_wheel() -> None:
-    (wheels,) = openfold3().parent.glob("lib/python*/site-packages/openfold3/tests/test_data/mmcifs/1ubq.cif")
+def test_the_reference_is_the_copy_in_the_wheel(openfold3: Callable[[str], Path]) -> None:
+    (wheels,) = openfold3(NEWEST).parent.glob("lib/python*/site-packages/openfold3/tests/test_data/mmcifs/1ubq.cif")
     theirs = [atom for atom in read(str(wheels)) if atom.residue != "HOH"]
     assert read(str(Path(judge.__file__).with_name("1ubq.pdb"))) == theirs
 

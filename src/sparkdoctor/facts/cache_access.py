@@ -4,6 +4,7 @@ from typing import NamedTuple, Self
 
 from sparkdoctor.facts.extensions import Extension, Extensions
 from sparkdoctor.facts.places import Place
+from sparkdoctor.facts.torch import Torch
 from sparkdoctor.machine import Fact, FileStatus, Machine
 from sparkdoctor.model import Missing
 
@@ -34,6 +35,8 @@ class CacheAccess(Fact):
 
     `root` is where the cache is or would be, `uid` this user.
     """
+
+    part_of = Torch
 
     root: Place
     openings: tuple[Opening, ...]

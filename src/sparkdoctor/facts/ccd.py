@@ -20,6 +20,8 @@ class Ccd(Fact):
     YAML names it.
     """
 
+    part_of = Openfold3
+
     path: str
     size: int | None
     components: int | Missing

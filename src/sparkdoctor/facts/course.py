@@ -7,14 +7,17 @@ from typing import Any, NamedTuple
 
 from sparkdoctor.process import Ran, Worked
 
-TELLING = re.compile(r"\b(?:fatal|error)\b *:|^\w*Error: |cannot find -l", re.IGNORECASE)
-"""Marks the line of a compiler's long message that says what is wrong."""
 _HUGE = 1e300
 """No number of ours comes near: infinite, not a number, or a whole number of a thousand digits."""
 START = "the start of Python"
 """Where a worker went wrong that reported nothing."""
 _WORDS = 3
 """Lines of what a worker printed last that are worth showing."""
+
+
+def is_telling(line: str) -> bool:
+    """Whether a line of a compiler's long message says what is wrong."""
+    return re.search(r"\b(?:fatal|error)\b *:|^\w*Error: |cannot find -l", line, re.IGNORECASE) is not None
 
 
 class Step(NamedTuple):
@@ -43,7 +46,7 @@ class Step(NamedTuple):
     def words(self) -> str:
         """The trouble as a line: `import torch was killed by SIGSEGV`; of a long message, what matters in it."""
         lines = [line.strip() for line in (self.trouble or "").splitlines() if line.strip()]
-        telling = [line for line in lines[1:] if TELLING.search(line)]
+        telling = [line for line in lines[1:] if is_telling(line)]
         return " ".join((self.name, *lines[:1], *(f"({line})" for line in telling[:1])))
 
 
@@ -86,7 +89,7 @@ class Course(NamedTuple):
         if self.trouble is None or not self.trouble.place:
             return self.printed
         lines = [line.strip() for line in (self.trouble.trouble or "").splitlines() if line.strip()]
-        telling = [line for line in lines if TELLING.search(line)] or lines[-_WORDS:]
+        telling = [line for line in lines if is_telling(line)] or lines[-_WORDS:]
         return (*telling[:_WORDS], self.trouble.place)
 
 

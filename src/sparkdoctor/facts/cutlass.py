@@ -25,6 +25,8 @@ class Cutlass(Fact):
     evoformer_attn, in its own words where it has some, and is empty where it would. `setting` is CUTLASS_PATH.
     """
 
+    part_of = Deepspeed
+
     headers: str | None
     refusal: str
     setting: str | None

@@ -105,6 +105,8 @@ class Extensions(Fact):
     had to be looked for, `asked` whether ninja was there to be asked. `unseen` says what was not looked at, and why.
     """
 
+    part_of = Torch
+
     root: Place
     variable: str | None
     usual: str

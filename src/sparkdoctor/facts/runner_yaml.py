@@ -51,6 +51,8 @@ class RunnerYaml(Fact):
     those that are applied.
     """
 
+    part_of = Openfold3
+
     merged: str | None
     given: str | None
     unread: str | None

@@ -12,6 +12,8 @@ from sparkdoctor.model import Broken, Missing
 class TritonCache(Fact):
     """`variable` is the one that chose the place, None for the default; `kernels` the number of entries in it."""
 
+    part_of = Triton
+
     variable: str | None
     place: Place | Missing
     kernels: int

@@ -51,6 +51,8 @@ class Weights(Fact):
     one cache that setup_openfold fills.
     """
 
+    part_of = Openfold3
+
     path: str | None
     name: str
     directory: str
