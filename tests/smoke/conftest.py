@@ -1,5 +1,6 @@
 """Fixtures for the smoke test: a stand-in for OpenFold3 in this interpreter."""
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,11 @@ from sparkdoctor.smoke.run import Order
 STANDIN = Path(__file__).parents[1] / "standins" / "openfold"
 
 Behave = Callable[..., Order]
+
+
+def heeding() -> None:
+    """For a child: Ctrl-C counts, also where the tests themselves run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from predicted import crystal, mirrored, noisy, recorded, written
-from smoke.conftest import STANDIN
+from smoke.conftest import STANDIN, heeding
 from standins.hosts import Witness
 from test_schemas import validator
 
@@ -48,7 +48,8 @@ class User:
 
     def start(self, *args: str, **env: str) -> "subprocess.Popen[str]":
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-        return subprocess.Popen([COMMAND, "smoke", *args], env={**self.env, **env}, text=True, cwd=self.place, **pipes)
+        command = [COMMAND, "smoke", *args]
+        return subprocess.Popen(command, env={**self.env, **env}, text=True, cwd=self.place, preexec_fn=heeding, **pipes)
 
     def run(self, *args: str, **env: str) -> Ended:
         with self.start(*args, **env) as child:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from smoke.conftest import Behave
+from smoke.conftest import Behave, heeding
 from sparkdoctor.host import PATIENT
 from sparkdoctor.process import SAY
 from sparkdoctor.smoke.run import LOG, OWN, Moment, ends, predict, told
@@ -116,7 +116,7 @@ ADOPTING = textwrap.dedent(
 
 def start(order: tuple[str, str, float]) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", ADOPTING, order[0], order[1], str(order[2])]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heeding)
 
 
 def test_no_orphan_is_left(behave: Behave) -> None:

@@ -110,7 +110,7 @@ def summarise(_, __, module, *___):
     """Before the summary, while the network is there: whether its weights are numbers, and were trained."""
     begin("summarise")
     with contextlib.suppress(Exception):
-        tell(learnt={"weights": look(sys.modules["torch"], module.state_dict())})
+        tell(learnt={"weights": look(sys.modules["torch"], dict(module.named_parameters()))})
 
 
 def watch_modules(model, *_, **__):
