@@ -54,6 +54,7 @@ WRONG: dict[str, dict[str, str]] = {
     },
     "h100-deep": {"cache-not-persistent": "warning"},
     "h100-warm": {"cache-not-persistent": "warning", "libaio-missing": "warning"},
+    "h100-openfold3": {"ccd-missing": "failed", "cache-not-persistent": "warning"},
     "x86-laptop": {
         "machine-not-spark": "warning",
         "driver-missing": "failed",
@@ -196,6 +197,14 @@ def test_kernels_that_were_warmed_on_an_h100_are_ready() -> None:
     assert summaries(report)["kernels-not-warm"] == "evoformer_attn is ready"
     assert statuses(report)["extension-cache-incomplete"] == statuses(report)["extension-cache-foreign"] == "ok"
     assert statuses(report)["deepspeed-cutlass-missing"] == "ok"
+
+
+def test_what_a_prediction_used_on_an_h100_is_there() -> None:
+    report = examine(Player(tape("h100-openfold3")), "hopper", deep=True)
+    assert summaries(report)["kernels-not-warm"].startswith("Triton has compiled OpenFold3's kernels")
+    assert summaries(report)["kernel-backend-unavailable"].startswith("OpenFold3's Triton kernels")
+    assert "generation 0.5" in summaries(report)["weights-missing"]
+    assert "it has 38 components" in summaries(report)["ccd-missing"]
 
 
 def test_a_compiler_that_nobody_asked_is_not_called_missing() -> None:

@@ -40,6 +40,7 @@ def validator(name: str, *others: Draft202012Validator) -> Draft202012Validator:
 
 REPORT, TAPE = validator("report"), validator("tape")
 TREATMENT = validator("treatment", REPORT)
+SMOKE = validator("smoke")
 
 
 def errors(schema: Draft202012Validator, value: Any) -> list[str]:
@@ -375,3 +376,40 @@ def test_schema_and_loader_agree_about_every_kind_of_answer(kind: str, data: st.
         assert complaints, f"only tape.parse refuses it: {error}"  # noqa: PT017
     else:
         assert complaints == [], "only the schema refuses it"
+
+
+# --- smoke tests
+
+
+@pytest.mark.parametrize("name", ["h100-smoke-cold", "h100-kernels"])
+def test_what_smoke_printed_on_an_h100_keeps_to_its_schema(name: str) -> None:
+    document = json.loads((ROOT / "tests" / "machines" / f"{name}.json").read_text())
+    SMOKE.validate(document)
+    statuses = {one["id"]: one["status"] for one in document["criteria"]}
+    if name == "h100-kernels":
+        assert document["verdict"] == "believed"
+        assert statuses["deepspeed-bfloat16"] == statuses["triton-bfloat16"] == statuses["triton-float32"] == "ok"
+    else:
+        wrong = {name for name, status in statuses.items() if status != "ok"}
+        structure = {"ca-distances", "clashes", "handedness", "radius-of-gyration", "plddt-mean", "rmsd", "tm-score"}
+        assert {"rmsd", "tm-score"} <= wrong <= structure
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("verdict",), "good"),
+        (("mode",), None),
+        (("criteria", 0, "status"), "maybe"),
+        (("seconds",), -1),
+        (("samples", 0, "rmsd"), "20"),
+        (("findings", 0, "values"), None),
+    ],
+)
+def test_what_is_no_document_of_smoke_is_refused(path: tuple[str | int, ...], value: Any) -> None:
+    document = json.loads((ROOT / "tests" / "machines" / "h100-smoke-cold.json").read_text())
+    at = document
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    assert not SMOKE.is_valid(document)

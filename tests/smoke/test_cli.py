@@ -49,7 +49,7 @@ class User:
     def start(self, *args: str, **env: str) -> "subprocess.Popen[str]":
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
         command = [COMMAND, "smoke", *args]
-        return subprocess.Popen(command, env={**self.env, **env}, text=True, cwd=self.place, preexec_fn=heeding, **pipes)
+        return subprocess.Popen(command, env={**self.env, **env}, text=True, cwd=self.place, preexec_fn=heeding, **pipes)  # noqa: PLW1509 (one thread)
 
     def run(self, *args: str, **env: str) -> Ended:
         with self.start(*args, **env) as child:

@@ -116,7 +116,7 @@ ADOPTING = textwrap.dedent(
 
 def start(order: tuple[str, str, float]) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", ADOPTING, order[0], order[1], str(order[2])]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heeding)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heeding)  # noqa: PLW1509 (one thread)
 
 
 def test_no_orphan_is_left(behave: Behave) -> None:
