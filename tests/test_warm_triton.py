@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from releases import releases
 from sparkdoctor import process
 from sparkdoctor.facts.course import Course, follow
 from sparkdoctor.host import PATIENT
@@ -212,7 +211,8 @@ def test_what_is_not_there_is_told_first(tmp_path: Path) -> None:
     }
 
 
-@releases("0.5.0", "0.4.5")
+@pytest.mark.older  # a minute each
+@pytest.mark.parametrize("version", ["0.5.0", "0.4.5"])
 @pytest.mark.usefixtures("witness")
 def test_the_real_openfold3_predicts_twice(version: str, openfold3: Callable[[str], Path], tmp_path: Path) -> None:
     """Without Triton, on the CPU: what it is told, the weights and the two predictions are the real thing."""

@@ -114,14 +114,6 @@ def test_a_pdb_file_that_cannot_be_written_and_two_seeds(python: str, weights: P
     assert "never trained" in found["cause"]["text"]
 
 
-def test_weights_that_are_cut_off(python: str, weights: Path, tmp_path: Path) -> None:
-    file = tmp_path / "cut.pt"
-    file.write_bytes((weights / "random.pt").read_bytes()[:1_000_000])
-    found = smoke(python, tmp_path, file)
-    assert failed(found) == {"exit-status", "summary", "structures"}
-    assert found["cause"]["text"].startswith(f"{file} is of no use: a truncated archive")
-
-
 def test_weights_of_which_everything_is_nan_whatever_openfold3_says(python: str, weights: Path, tmp_path: Path) -> None:
     """The version in them is NaN too, so that it takes them for those of another version."""
     found = smoke(python, tmp_path, weights / "nan.pt")

@@ -30,8 +30,10 @@ BACKENDS = {
     "MATH": "math",
 }
 """How PyTorch's warning begins after which it says why it does not take a backend. Source: its cuda/sdp_utils.cpp."""
-CALLS, PATIENCE = 20, 0.5
-"""How many calls the median is of, and the seconds that they may take."""
+CALLS = 20
+"""How many calls the median is of."""
+PATIENCE = {True: 0.5, False: 0.1}
+"""The seconds that they may take, on a GPU or not: there, what a call takes is of little interest."""
 
 
 def work(seed, evoformer="", device=None):
@@ -295,7 +297,7 @@ def timed(torch, call, like):
 def median(torch, call, like):
     """Milliseconds of a call that has been made before: by the GPU's own clock where there is one."""
     samples, began = [], time.perf_counter()
-    while len(samples) < CALLS and time.perf_counter() < began + PATIENCE:
+    while len(samples) < CALLS and time.perf_counter() < began + PATIENCE[like.is_cuda]:
         if like.is_cuda:
             start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
             start.record()
