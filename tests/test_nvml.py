@@ -202,6 +202,7 @@ def test_a_crash_or_a_hang_of_the_library_says_where(spark: Ask, mode: str, word
     assert driver.loaded == "580.142"
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("mode", ["hang-init", "hang-name"])
 @pytest.mark.parametrize("timeout", [0.2, 0.8])
 def test_a_hang_ends_with_its_timeout(spark: Ask, witness: Witness, mode: str, timeout: float) -> None:

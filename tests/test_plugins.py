@@ -431,6 +431,7 @@ LOOPS = {
 }
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("kind", LOOPS)
 def test_a_check_that_never_ends(tmp_path: Path, kind: str) -> None:
     text = FINE + f'\n@check(layer="aaa")\ndef a_bad_one() -> Verdict:\n    """Bad."""\n    {LOOPS[kind].strip()}\n'
@@ -443,6 +444,7 @@ def test_a_check_that_never_ends(tmp_path: Path, kind: str) -> None:
     unaffected(ended)
 
 
+@pytest.mark.waits
 def test_checks_that_never_end_are_given_up_together(tmp_path: Path) -> None:
     """Five that hang must not take five times as long."""
     text = HEAD
@@ -502,6 +504,7 @@ def test_a_probe_that_fails(tmp_path: Path, kind: str) -> None:
     unaffected(ended)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     "code", ["while True: pass", "import time; time.sleep(3600)", "machine.run('sleep', '3600', timeout=3600)"]
 )

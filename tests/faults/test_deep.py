@@ -96,6 +96,7 @@ def test_an_import_that_ends_badly(env: Env, tmp_path: Path, fault: str) -> None
     assert len(found["summary"]) < 8000
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("fault", HANGS)
 def test_an_import_that_hangs(env: Env, tmp_path: Path, fault: str) -> None:
     patient(tmp_path / "venv", HANGS[fault] + "\n")
@@ -132,6 +133,7 @@ def test_an_import_that_takes_the_standard_output_away(env: Env, tmp_path: Path,
     )
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("fault", "ends"),
     [

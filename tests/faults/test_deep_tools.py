@@ -39,6 +39,7 @@ def triton(site: Path, compile_: str) -> None:
 # --- PyTorch, Triton
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("step", "code"),
     [
@@ -73,6 +74,7 @@ class cuda:
     assert result(found, "torch-cannot-compute")["summary"] == words
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("code", "words", "seconds"),
     [
@@ -109,6 +111,7 @@ NVCC = {
 }
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("fault", NVCC)
 def test_an_nvcc_that_does_not_do_its_work(env: Env, tmp_path: Path, fault: str) -> None:
     code, words = NVCC[fault]

@@ -40,6 +40,7 @@ def test_a_signal_leaves_nothing_behind(
     assert left_in_shm(process.pid) == []
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("where", ["nvcc", "everything"])
 def test_a_deadline_leaves_nothing_behind(env: Env, tmp_path: Path, witness: Witness, where: str) -> None:
     slow = script(tmp_path / "slow", "#!/bin/sh\necho x > $TMPDIR/scratch\nsleep 3600\n")

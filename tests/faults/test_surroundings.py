@@ -236,6 +236,7 @@ def test_no_time_at_all(env: Env, witness: Witness, seconds: float) -> None:
     assert witness.alive() == []
 
 
+@pytest.mark.waits
 def test_everything_hangs_at_once(env: Env, tmp_path: Path, nvml_library: Path, witness: Witness) -> None:
     slow = script(tmp_path / "slow", "#!/bin/sh\nexec sleep 3600\n")
     for name in ("nvidia-smi", "nvcc", "gcc", "c++", "cc", "python3"):
@@ -250,6 +251,7 @@ def test_everything_hangs_at_once(env: Env, tmp_path: Path, nvml_library: Path, 
     assert witness.alive() == []
 
 
+@pytest.mark.waits
 def test_the_default_time_is_kept_by_a_hanging_driver(env: Env, nvml_library: Path, witness: Witness) -> None:
     ended = run(env | {"LD_LIBRARY_PATH": str(nvml_library), "FAKE_NVML": "hang-init"}, "check", "--format", "json")
     assert ended.seconds < 10 + SLACK

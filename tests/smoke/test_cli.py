@@ -128,6 +128,7 @@ def test_a_run_that_fails_is_not_believed_whatever_lies_there(user: User, good: 
     assert failed(found) == {"exit-status"}
 
 
+@pytest.mark.waits
 @pytest.mark.usefixtures("witness")
 def test_a_run_without_end(user: User) -> None:
     began = time.monotonic()
