@@ -8,13 +8,14 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from smoke.conftest import Behave, heeding
 from sparkdoctor.host import PATIENT
 from sparkdoctor.process import SAY
-from sparkdoctor.smoke.run import LOG, OWN, Moment, ends, predict, told
+from sparkdoctor.smoke.run import LOG, OWN, Moment, _Watcher, ends, predict, told
 
 pytestmark = pytest.mark.usefixtures("witness")
 
@@ -179,6 +180,31 @@ def test_a_log_that_is_there_is_not_overwritten(behave: Behave, tmp_path: Path) 
 def test_an_interpreter_that_is_none(behave: Behave) -> None:
     with pytest.raises(OSError, match="none"):
         predict(behave(python="/none"))
+
+
+def test_how_far_it_is_is_shown(behave: Behave, tmp_path: Path) -> None:
+    moments: list[Moment] = []
+    watcher = _Watcher(behave(), str(tmp_path / "log"), moments.append)
+    lines: list[dict[str, Any]] = [
+        {"step": "trunk"},
+        {"learnt": {"done": 3, "of": 4}},
+        {"learnt": {"compiling": "_attn_fwd"}},
+        {"kernel": "_attn_fwd"},
+        {"step": "diffusion"},
+        {"learnt": {"done": 41, "of": 200}},
+        {"step": "write"},
+    ]
+    said = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    for place in range(len(said)):  # however it arrives
+        watcher.hear(said[place : place + 1])
+    assert list(dict.fromkeys((moment.stage, moment.detail) for moment in moments)) == [
+        ("trunk", ""),
+        ("trunk", "cycle 3 of 4"),
+        ("trunk", "compiling _attn_fwd"),
+        ("diffusion", ""),
+        ("diffusion", "step 41 of 200"),
+        ("writing the structure", ""),
+    ]
 
 
 def test_what_is_reported_is_read_with_care() -> None:

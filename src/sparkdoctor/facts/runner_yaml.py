@@ -94,17 +94,6 @@ class RunnerYaml(Fact):
         return None if found is None or found.lower() in ("none", "null") else found
 
     @property
-    def accelerator(self) -> str:
-        """What PyTorch Lightning is told to run on; gpu unless set."""
-        return _text(self.setting("pl_trainer_args", "accelerator")) or "gpu"
-
-    @property
-    def num_workers(self) -> int | None:
-        """Processes that read data; None where it is not set (OpenFold3 then starts 10)."""
-        found = self.setting("data_module_args", "num_workers")
-        return found if type(found) is int else None
-
-    @property
     def settings(self) -> tuple[str, ...]:
         """Each setting of the file that is merged unasked, as `experiment_settings.skip_existing: true`."""
         return tuple(flat(self.default_values)) if self.default_values else ()

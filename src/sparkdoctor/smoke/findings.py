@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sparkdoctor.facts import gib
+from sparkdoctor.facts.openfold3 import CUEQUIVARIANCE, DEEPSPEED, LMA, TRITON
 from sparkdoctor.reading import read
 from sparkdoctor.smoke.run import STAGES, Run
 
@@ -20,12 +21,7 @@ NAMES = {
     "pytorch": "PyTorch",
 }
 """Whose attention it is, by what patient/predict.py calls it."""
-SWITCHES = {
-    "use_triton_triangle_kernels": "triton",
-    "use_deepspeed_evo_attention": "deepspeed",
-    "use_cueq_triangle_kernels": "cuequivariance",
-    "use_lma": "lma",
-}
+SWITCHES = {TRITON: "triton", DEEPSPEED: "deepspeed", CUEQUIVARIANCE: "cuequivariance", LMA: "lma"}
 """The settings that choose one."""
 SLOW = 1.0
 """Seconds of compiling from which on a run was cold."""

@@ -15,7 +15,7 @@ from sparkdoctor.host import PATIENT
 
 OWN = "sparkdoctor"
 """The directory of what is ours in an output directory."""
-LOG, RESULT = "log.txt", "result.json"
+LOG = "log.txt"
 SUMMARY = "summary.txt"
 LINGER = 60.0
 """Seconds that OpenFold3 may take to end after its summary. Its workers may never do (aqlaboratory/openfold-3 #360)."""
@@ -130,7 +130,7 @@ class _Watcher:
         self._began = time.monotonic()
         self._heard = bytearray()
         self.said = bytearray()
-        self.stage, self._done, self._compiling = "starting Python", "", ""
+        self.stage, self._counted, self._done, self._compiling = "starting Python", "", "", ""
         self.tree: int | None = None
         self.used: int | None = None
         self.before: int | None = None
@@ -154,9 +154,10 @@ class _Watcher:
     def _take(self, line: Any) -> None:
         match line:
             case {"step": str(step)}:
-                self.stage, self._done, self._compiling = STAGES.get(step, step), "", ""
+                self.stage, self._counted = STAGES.get(step, step), COUNTED.get(step, "")
+                self._done = self._compiling = ""
             case {"learnt": {"done": int(done), "of": int(of)}}:
-                self._done, self._compiling = f"{done} of {of}", ""
+                self._done, self._compiling = f"{self._counted} {done} of {of}".strip(), ""
             case {"learnt": {"compiling": str(name)}}:
                 self._compiling = name
             case {"kernel": str()} | {"operator": str()}:
