@@ -22,9 +22,9 @@ ACCEPTED = steps((IMPORT, {}), (PARSE, {"accepted": True, "number": 0}))
 
 
 def world(text: str | bytes = GOOD, *, version: str | None = None, work: Worked | None = None, beside: str = "other") -> World:
-    named: dict[str, str | bytes] = {"/work/q.json": text, f"/work/{beside}": ""}
+    named: dict[str, str | bytes] = {"/data/q.json": text, f"/data/{beside}": ""}
     described = World(files=named, pythons={"/usr/bin/python3": Python()}, env={"PATH": "/usr/bin", "HOME": "/home/user"})
-    described.itself = {"query": "/work/q.json", "cwd": "/work"}
+    described.itself = {"query": "/data/q.json", "cwd": "/data"}
     if version:
         described.files[f"{SITE}/openfold3/__init__.py"] = ""
         described.files[f"{SITE}/openfold3-{version}.dist-info/METADATA"] = ""
@@ -69,7 +69,7 @@ def test_it_is_read_by_the_installed_schema(version: str, rejected: bool) -> Non
 
 
 def test_files_are_looked_for_from_where_the_user_is() -> None:
-    text = GOOD.replace('"sequence"', '"main_msa_file_paths": ["here.a3m", "gone.a3m", "/work"], "sequence"')
+    text = GOOD.replace('"sequence"', '"main_msa_file_paths": ["here.a3m", "gone.a3m", "/data"], "sequence"')
     found = fact(world(text, beside="here.a3m"))
     (problem,) = found.reading.problems
     assert problem.where == "queries.u.chains[0].main_msa_file_paths[1]"
@@ -77,11 +77,11 @@ def test_files_are_looked_for_from_where_the_user_is() -> None:
 
 def test_what_cannot_be_read_is_broken() -> None:
     described = world()
-    described.denied.add("/work/q.json")
-    assert fact(described) == Broken("/work/q.json cannot be read: /work/q.json: Permission denied")
-    described.itself["query"] = "/work/gone.json"
+    described.denied.add("/data/q.json")
+    assert fact(described) == Broken("/data/q.json cannot be read: /data/q.json: Permission denied")
+    described.itself["query"] = "/data/gone.json"
     assert "does not exist" in fact(described).reason
-    described.itself["query"] = "/work"
+    described.itself["query"] = "/data"
     assert "not a regular file" in fact(described).reason
 
 
