@@ -7,6 +7,6 @@ RELEASES = (NEWEST, "0.4.5", "0.4.0", "0.3.1")
 
 
 def releases(*versions: str) -> pytest.MarkDecorator:
-    """The test is for each of these versions: marked `real` with the newest, `older` with the others."""
-    mark = {version: pytest.mark.real if version == NEWEST else pytest.mark.older for version in versions}
+    """The test is for each of these versions: marked `openfold3` with the newest, `older` with the others."""
+    mark = {version: pytest.mark.openfold3 if version == NEWEST else pytest.mark.older for version in versions}
     return pytest.mark.parametrize("version", [pytest.param(version, marks=mark[version]) for version in versions])

@@ -13,7 +13,7 @@ import pytest
 
 from test_schemas import validator
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.openfold3
 
 COMMAND = str(Path(sys.executable).with_name("sparkdoctor"))
 VERSION = "0.5.0"

@@ -58,7 +58,7 @@ def test_rmsd_by_the_singular_values_of_numpy(patient: Path) -> None:
     assert [rmsd(a, b) for a, b in MADE.values()] == pytest.approx(list(map(float, said.stdout.split())), abs=1e-6)
 
 
-@pytest.mark.real
+@pytest.mark.openfold3
 def test_the_reference_is_the_copy_in_the_wheel(openfold3: Callable[[str], Path]) -> None:
     (wheels,) = openfold3(NEWEST).parent.glob("lib/python*/site-packages/openfold3/tests/test_data/mmcifs/1ubq.cif")
     theirs = [atom for atom in read(str(wheels)) if atom.residue != "HOH"]
