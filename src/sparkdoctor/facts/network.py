@@ -7,7 +7,7 @@ from sparkdoctor.facts.openfold3 import Openfold3
 from sparkdoctor.machine import Fact, Machine
 from sparkdoctor.model import Missing
 
-_OWN = re.compile(r"lo$|docker|veth|br-|virbr|cni|flannel|cali|ifb|dummy|bonding_masters")
+_OWN = r"lo$|docker|veth|br-|virbr|cni|flannel|cali|ifb|dummy|bonding_masters"
 """Interfaces that lead nowhere outside of the machine."""
 
 
@@ -27,7 +27,7 @@ class Network(Fact):
         names = machine.entries("/sys/class/net")
         if isinstance(names, Missing):
             return names
-        outer = [name for name in names if not _OWN.match(name)]
+        outer = [name for name in names if not re.match(_OWN, name)]
         states = {name: machine.read(f"/sys/class/net/{name}/operstate") for name in outer}
         down = tuple(
             name for name, state in states.items() if not isinstance(state, Missing) and state.strip() not in ("up", "unknown")
