@@ -1,0 +1,1 @@
+"""Running somebody's build inside the memory that there is."""
