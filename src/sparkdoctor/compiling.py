@@ -15,9 +15,10 @@ from sparkdoctor.machine import Machine
 from sparkdoctor.model import Missing
 from sparkdoctor.profiles import Profile
 
-_SOURCE = re.compile(r"\.(?:c|cc|cpp|cxx|c\+\+|C|cu|hip|s|S)$")
+_SOURCE = re.compile(r"\.(?:c|cc|cpp|cxx|c\+\+|C|cu|hip|s|S|rs|f|F|f90|F90)$")
 _DRIVER = re.compile(
-    r"(?:.*-)?(?:nvcc|cc|c\+\+|gcc|g\+\+|clang|clang\+\+|hipcc)(?:-?[\d.]+)?$|(?:cc1|cc1plus|cc1obj|lto1|cicc|cudafe\+\+|ptxas|nvlink)$"
+    r"(?:.*-)?(?:nvcc|cc|c\+\+|gcc|g\+\+|clang|clang\+\+|gfortran|hipcc|rustc|mold|ld|ld\.(?:bfd|gold|lld|mold))(?:-?[\d.]+)?$"
+    r"|(?:cc1|cc1plus|cc1obj|lto1|f951|cicc|cudafe\+\+|ptxas|nvlink|collect2)$"
 )
 """Programs that compile or link a whole translation unit: `nvcc`, `x86_64-linux-gnu-g++-13`.
 
@@ -28,13 +29,18 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Process(NamedTuple):
-    """A process: its parent, its name (15 letters of it), when it began in clock ticks of the machine, and resident bytes."""
+    """A process: its parent, its name (15 letters of it), when it began in clock ticks of the machine, and resident bytes.
+
+    `state` is the kernel's letter for it (`T`: stopped), `cpu` the clock ticks that it and its children that have ended used.
+    """
 
     parent: int
     name: str
     began: int
     memory: int
     argv: tuple[str, ...] = ()
+    state: str = "R"
+    cpu: int = 0
 
 
 class Unit(NamedTuple):
@@ -135,12 +141,16 @@ def below(pid: int, everybody: Mapping[int, Process], proc: str = "/proc") -> di
         number = pending.pop()
         if number in found or number == pid:  # ids are given anew while we look
             continue
-        argv: tuple[str, ...] = ()
-        with contextlib.suppress(OSError), open(f"{proc}/{number}/cmdline", "rb") as file:
-            argv = tuple(file.read(1 << 20).decode(errors="backslashreplace").rstrip("\0").split("\0"))
-        found[number] = everybody[number]._replace(argv=argv)
+        found[number] = everybody[number]._replace(argv=arguments(number, proc))
         pending += children.get(number, ())
     return found
+
+
+def arguments(pid: int, proc: str = "/proc") -> tuple[str, ...]:
+    """What a process was called with; nothing where it has ended, or is a kernel's."""
+    with contextlib.suppress(OSError), open(f"{proc}/{pid}/cmdline", "rb") as file:
+        return tuple(file.read(1 << 20).decode(errors="backslashreplace").rstrip("\0").split("\0"))
+    return ()
 
 
 def parse_stat(text: str) -> Process | None:
@@ -149,7 +159,10 @@ def parse_stat(text: str) -> Process | None:
     if match is None or match[2] in "ZXx":
         return None
     rest = match[4].split()
-    return Process(int(match[3]), match[1], int(rest[17]), max(0, int(rest[19])) * _PAGE) if len(rest) > 19 else None  # noqa: PLR2004
+    if len(rest) <= 19:  # noqa: PLR2004
+        return None
+    resident, cpu = max(0, int(rest[19])) * _PAGE, sum(map(int, rest[9:13]))
+    return Process(int(match[3]), match[1], int(rest[17]), resident, state=match[2], cpu=cpu)
 
 
 def units(found: Mapping[int, Process], ticks: float) -> tuple[Unit, ...]:

@@ -172,13 +172,20 @@ _GRACE = 0.1
 def adopt() -> None:
     """Have what our children orphan become our own children, so that nothing can hide from its end.
 
-    For a process that is ours alone and has no children of anybody else; it stays so, also over an exec.
-    Source: prctl(2), PR_SET_CHILD_SUBREAPER.
+    For a process that is ours alone and has no children of anybody else: what is orphaned is ended when we end.
     """
-    import ctypes  # noqa: PLC0415 (for deep work alone)
+    global _adopted  # noqa: PLW0603 (what it tells of is the process's)
+    _adopted = subreaper()
 
-    global _adopted  # noqa: PLW0603 (so is what it tells of)
-    _adopted = ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+
+def subreaper() -> bool:
+    """Become the parent of what our children orphan; it is ours to wait for. False where the kernel cannot.
+
+    It stays so, also over an exec. Source: prctl(2), PR_SET_CHILD_SUBREAPER.
+    """
+    import ctypes  # noqa: PLC0415 (for deep work and builds alone)
+
+    return bool(ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,186 @@
+"""Runs a build, looks after it, and ends as it ends."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from sparkdoctor import process
+from sparkdoctor.building.footer import FAREWELL, Footer
+from sparkdoctor.building.gate import Decision, Gate
+from sparkdoctor.building.job import Id, Job
+from sparkdoctor.building.jobserver import Jobserver
+from sparkdoctor.building.ledger import Ledger
+from sparkdoctor.building.sight import Sight, Watcher
+from sparkdoctor.building.watchdog import Watchdog, tell
+from sparkdoctor.compiling import Room, room
+
+_PASSED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""Passed on to the command, unless they were ignored when we were started, as under nohup."""
+_HEARD = (signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT)
+_BY_TERMINAL = 0x80
+"""SI_KERNEL: a terminal sends its signals to us all, the command too. Source: sigaction(2)."""
+_GRACE = 1.0
+"""Seconds for a build that we end to clean up after itself."""
+_FOOTER = 1.0
+"""Seconds after which a build is worth a line at the bottom of the terminal."""
+
+
+class Ended(NamedTuple):
+    """How a build ended: its status (negative: by that signal), why we have ended it, where we have, and who outlived it."""
+
+    status: int
+    reason: str | None
+    culprit: Job | None
+    left: tuple[str, ...]
+
+
+class Look(NamedTuple):
+    """What a look has shown, and what was decided."""
+
+    seconds: float
+    sight: Sight
+    room: Room | None
+    decision: Decision
+
+
+class Build:
+    """A command, and what it starts. Nothing of its input and output passes through us."""
+
+    def __init__(self, gate: Gate, ledger: Ledger, *, jobserver: Jobserver | None = None, footer: Footer | None = None) -> None:
+        """`gate` decides, `ledger` keeps account."""
+        self._gate, self._ledger, self._jobserver, self._footer = gate, ledger, jobserver, footer
+        self._ended: int | None = None
+        self._command = 0
+
+    def run(
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        tell_of: Callable[[Look], None],
+        line: Callable[[Look, int], str],
+    ) -> Ended:
+        """Run it to its end. `tell_of` hears of each look; `line` is the line at the bottom, of at most so many columns.
+
+        Raises:
+            OSError: it could not be started.
+        """
+        process.subreaper()  # who leaves the tree by a double fork becomes our child
+        heard = {number for number in _PASSED if signal.getsignal(number) is not signal.SIG_IGN} | set(_HEARD)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+        self._dog = Watchdog(2 if self._footer and self._footer.possible else None, FAREWELL)
+        try:
+            self._command = os.posix_spawnp(
+                argv[0],
+                argv,
+                environment,
+                setsigmask=before,
+                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # which Python ignores
+            )
+            self._began = time.monotonic()
+            self._watcher = Watcher(os.getpid())
+            self._watcher.leave_out(self._dog.pid)
+            return self._watch(heard, tell_of, line)
+        finally:
+            if self._footer:
+                self._footer.leave()
+            self._dog.close()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _watch(self, heard: set[signal.Signals], tell_of: Callable[[Look], None], line: Callable[[Look, int], str]) -> Ended:
+        while True:
+            look = self._look()
+            tell_of(look)
+            if look.decision.end is not None:
+                self._end(look.decision.culprit)
+                return self._over(look.decision.end, look.decision.culprit)
+            if self._footer and look.seconds >= _FOOTER:
+                self._footer.show(lambda width: line(look, width))  # noqa: B023 (called at once)
+            until = time.monotonic() + look.decision.look
+            while self._ended is None and (left := until - time.monotonic()) > 0:
+                if (got := signal.sigtimedwait(heard, left)) is None:
+                    break
+                self._hear(got)
+            if self._ended is not None:
+                return self._over(None, None)
+
+    def _look(self) -> Look:
+        now = time.monotonic()
+        sight, left = self._watcher.look(), room()
+        decision = self._gate.decide(now, sight.jobs, None if left is None else left.least)
+        self._apply(sight.jobs, decision)
+        self._ledger.see(now, sight.jobs, None if left is None else left.least, decision.wait)
+        if self._jobserver:
+            self._jobserver.tend(short=bool(decision.wait))
+        return Look(now - self._began, sight, left, decision)
+
+    def _apply(self, jobs: Sequence[Job], decision: Decision) -> None:
+        there: set[Id] = set()
+        for job in jobs:
+            there.update(job.processes)
+            if job.id in decision.wait:
+                for member in job.processes:  # who was begun since the last look too
+                    self._dog.stop(member)
+            elif job.id in decision.go:
+                for member in job.processes:
+                    self._dog.go_on(member)
+        for gone in self._dog.still - there:
+            self._dog.go_on(gone)  # it has ended, or belongs to no job any more
+
+    def _hear(self, got: "signal.struct_siginfo") -> None:
+        if got.si_signo == signal.SIGCHLD:
+            self._reap()
+        elif got.si_signo == signal.SIGTSTP:
+            if self._footer:
+                self._footer.leave()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif got.si_signo != signal.SIGCONT and got.si_code != _BY_TERMINAL:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._command, got.si_signo)
+
+    def _reap(self) -> None:
+        """Take leave of all children that have ended: the command, and who was orphaned to us."""
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self._command:
+                    self._ended = os.waitstatus_to_exitcode(ended[1])
+                else:
+                    self._dog.lost(ended[0])
+                    self._watcher.leave_out(self._dog.pid)
+
+    def _end(self, culprit: Job | None) -> None:
+        """End the whole build: asked first, killed soon; who has taken all the memory is not asked for long."""
+        asked = time.monotonic()
+        told: set[Id] = set()
+        while time.monotonic() < asked + _GRACE:
+            sight = self._watcher.look()
+            if not sight.processes:
+                break
+            for pid in sight.processes:
+                if (one := sight.id(pid)) not in told:
+                    told.add(one)
+                    tell(one, signal.SIGTERM)
+            for one in self._dog.still:
+                self._dog.go_on(one)
+            if culprit is not None and time.monotonic() > asked + _GRACE / 4:
+                for one in culprit.processes:
+                    tell(one, signal.SIGKILL)
+            time.sleep(0.02)
+            self._reap()
+        for _ in range(100):
+            sight = self._watcher.look()
+            if not sight.processes:
+                break
+            for pid in sight.processes:
+                tell(sight.id(pid), signal.SIGKILL)
+            time.sleep(0.01)
+            self._reap()
+
+    def _over(self, reason: str | None, culprit: Job | None) -> Ended:
+        self._reap()
+        left = self._watcher.look().processes
+        names = tuple(found.name for found in left.values())
+        return Ended(1 if self._ended is None else self._ended, reason, culprit, names)

@@ -1,0 +1,127 @@
+"""Lets everybody go on who was stopped by us, should we be killed before we could do it ourselves."""
+
+import contextlib
+import os
+import signal
+
+from sparkdoctor.building.job import Id
+from sparkdoctor.compiling import parse_stat
+
+
+def tell(process: Id, number: int) -> bool:
+    """Send a signal to exactly this process; False where it is no more, or not ours to signal (`sudo make install`)."""
+    try:
+        descriptor = os.pidfd_open(process[0])
+    except OSError:
+        return False
+    try:
+        with open(f"/proc/{process[0]}/stat", "rb") as file:
+            found = parse_stat(file.read().decode(errors="backslashreplace"))
+        if found is None or found.began != process[1]:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+class Watchdog:
+    """A process of its own that hears of each stop before it is made, and of each end of one.
+
+    When our end of its pipe closes, it lets all go on that still stand. A stop without a watchdog is not made.
+    """
+
+    def __init__(self, terminal: int | None = None, farewell: bytes = b"") -> None:
+        """`farewell` is written to the descriptor `terminal` where we could not do that ourselves."""
+        self._terminal, self._farewell = terminal, farewell
+        self._still: set[Id] = set()
+        self.pid = 0
+        self._start()
+
+    def _start(self) -> None:
+        hearing, saying = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(saying)
+                self._watch(hearing)
+            finally:
+                os._exit(0)
+        os.close(hearing)
+        self._pipe = saying
+        self.pid = pid
+
+    def _watch(self, hearing: int) -> None:
+        os.setsid()  # what a terminal sends to us all is not for it
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
+            with contextlib.suppress(OSError, ValueError):
+                signal.signal(number, signal.SIG_IGN)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        kept = -1 if self._terminal is None else os.dup(self._terminal)
+        for number in (0, 1, 2):  # who waits for our output to end waits for us alone
+            os.dup2(nothing, number)
+        heard = b""
+        while chunk := os.read(hearing, 1 << 16):
+            *lines, heard = (heard + chunk).split(b"\n")
+            for line in lines:
+                if line == b"end":
+                    return
+                sign, pid, began = line.split()
+                (self._still.add if sign == b"+" else self._still.discard)((int(pid), int(began)))
+        for process in self._still:
+            tell(process, signal.SIGCONT)
+        if kept >= 0:
+            with contextlib.suppress(OSError):
+                os.write(kept, self._farewell)
+
+    @property
+    def still(self) -> frozenset[Id]:
+        """Who stands still by our doing."""
+        return frozenset(self._still)
+
+    def stop(self, process: Id) -> bool:
+        """Have a process stand still. False where that cannot be."""
+        if process not in self._still:
+            if not self._write(b"+", process):
+                return False
+            self._still.add(process)
+        if tell(process, signal.SIGSTOP):
+            return True
+        self.forget(process)
+        return False
+
+    def go_on(self, process: Id) -> None:
+        """Let a process go on that we have stopped."""
+        if process in self._still:
+            tell(process, signal.SIGCONT)
+            self.forget(process)
+
+    def forget(self, process: Id) -> None:
+        """A process is no more, or goes on."""
+        self._still.discard(process)
+        self._write(b"-", process)
+
+    def lost(self, pid: int) -> None:
+        """A child has ended: where that was the watchdog, it gets a successor that knows what it knew."""
+        if pid == self.pid:
+            os.close(self._pipe)
+            self._start()  # the new one has our memory
+
+    def close(self) -> None:
+        """All go on, and it is not needed any more."""
+        for process in tuple(self._still):
+            self.go_on(process)
+        with contextlib.suppress(OSError):
+            os.write(self._pipe, b"end\n")
+        os.close(self._pipe)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+    def _write(self, sign: bytes, process: Id) -> bool:
+        try:
+            os.write(self._pipe, b"%s %d %d\n" % (sign, *process))
+        except OSError:  # it was killed; `lost` has not heard of that yet
+            return False
+        return True
