@@ -6,7 +6,7 @@ psutil would do it too, in ten times the time, and a build is looked at up to fi
 import os
 import re
 import time
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from posixpath import basename, splitext
 from typing import NamedTuple
 
@@ -160,15 +160,13 @@ def kind(made: str) -> str:
     return "c++" if ending.lower() in (".cc", ".cpp", ".cxx", ".c++", ".f", ".f90") else "link"
 
 
-def called(argv: tuple[str, ...]) -> str:
+def called(argv: Sequence[str]) -> str:
     """What a job that is no compiler's is called: its program, or the script or command that an interpreter was given."""
-    words = list(argv)
-    while len(words) > 1 and _INTERPRETERS.match(basename(words[0])):
-        rest = words[1:]
-        if "-c" in rest[:3]:
-            words = rest[rest.index("-c") + 1 :][:1]
-            words = words[0].split() if words else []
-        else:
-            words = [word for word in rest if not word.startswith("-") and "=" not in word] or rest[:1]
-            break
-    return basename(words[0]) if words else ""
+    first, rest = basename(argv[0]) if argv else "", argv[1:]
+    if not rest or not _INTERPRETERS.match(first):
+        return first
+    for place, word in enumerate(rest[:2]):
+        if re.fullmatch(r"-[a-z]*c", word):
+            return called(rest[place + 1].split()) if rest[place + 1 :] else first
+    given = [word for word in rest if not word.startswith("-") and "=" not in word]
+    return basename(given[0]) if given else first

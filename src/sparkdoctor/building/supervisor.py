@@ -46,8 +46,8 @@ class Look(NamedTuple):
     decision: Decision
 
 
-class Build:
-    """A command, and what it starts. Nothing of its input and output passes through us."""
+class Supervisor:
+    """Runs a command and looks after what it starts. Nothing of its input and output passes through us."""
 
     def __init__(self, gate: Gate, ledger: Ledger, *, jobserver: Jobserver | None = None, footer: Footer | None = None) -> None:
         """`gate` decides, `ledger` keeps account."""
