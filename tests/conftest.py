@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import containers as real_containers
+from containers import Containers
 from lab import Lab, built
 from standins.hosts import Witness, script
 
@@ -106,6 +108,12 @@ def openfold3(pytestconfig: pytest.Config, patient: Path) -> Callable[[str], Pat
         return place / "bin"
 
     return make
+
+
+@pytest.fixture(scope="session")
+def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
+    """Runs commands in real containers that have the project; see containers.py."""
+    yield from real_containers.made(tmp_path_factory.mktemp("containers"))
 
 
 @pytest.fixture
