@@ -1,17 +1,81 @@
-"""Who may run: new compilers are held back before they take memory, and only then running ones are paused."""
+"""Who may run: new compilers are held back before they take memory, and only then running ones are paused.
 
-from collections.abc import Mapping, Sequence
+A policy without a clock, a process or a file. At each look it is told the jobs and the memory that can still be had, and says
+who is to stand still. Its rules:
+
+1. *What a job will take* is what it took in an earlier build of the same; else the mean of what finished jobs of its kind took
+   that got as far as it has; else a cautious guess by kind, which fades as it stops growing and is corrected by what others take.
+   What outgrows all that is expected to go as far again beyond.
+2. *A new job begins* when that fits: what all running ones may still take, with one of them taking the most that any ever took,
+   and its own share, out of what is free above the reserve. Until then it is held: it has next to nothing, so it costs nothing.
+3. *A running job is paused* before those that need less than it could no longer end one after the other (the banker's
+   algorithm): what is paused keeps its memory, so somebody must always be able to finish and give back. Those that
+   need most stop first, none more than is needed, and they go on before anything new begins.
+4. *Something always goes on.* Where nothing works, the one that needs least goes; where it takes the memory below the reserve,
+   whoever can finish within half of the reserve goes instead.
+5. *The build is ended* where that leaves none: one job has outgrown what can be had, or too many had begun.
+6. *Looks* are as rare as what can be taken meanwhile allows. Where all fits, nobody is ever stopped.
+
+Only what this gate has stopped is let go by it: a job that somebody else has stopped is left alone.
+"""
+
+import math
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
 from sparkdoctor.building.job import Id, Job
+from sparkdoctor.facts.memory import gib
+
+_GB = 10**9
+_MB = 10**6
+
+GUESS = {
+    "cuda": (3.5 * _GB, 20.0),
+    "c++": (1.0 * _GB, 3.0),
+    "c": (0.2 * _GB, 1.0),
+    "rust": (1.0 * _GB, 5.0),
+    "link": (0.5 * _GB, 1.0),
+}
+"""Bytes that a job of a kind may take before one has finished: an attention kernel of DeepSpeed's takes 3.5 GB, a C++ file with
+PyTorch's headers 1 GB. And the CPU seconds without growth after which that is doubted: nvcc's programs rest in between."""
+OTHER = 0.1 * _GB, 1.0
+"""The same for any other kind."""
+FAST = 1.0 * _GB
+"""Bytes a second that a job takes at most: a core gets hardly more fresh pages from Linux."""
+BURST = 20
+"""Births between two looks that must do no harm: a build tool starts one for each core at once."""
+LOOKS = 0.02, 0.5
+"""The shortest and the longest time between two looks, in seconds."""
+CALM = 0.5
+"""Seconds that a job stands or runs at least, unless memory is short or nothing else runs; also the time a stop has to take effect."""
+IDLE = 3.0
+"""Seconds without CPU time after which a running job counts as waiting, perhaps for one that stands still."""
+BLIND = 5.0
+"""Seconds for which the last figure serves where free memory cannot be read; without one nobody is held."""
+THETA = 0.8
+SLOW = 1.0 * _MB
+"""Bytes a second below which a job does not grow."""
+LATE = 2.0
+"""Seconds after which a job that was not seen before has begun: it is too late to hold it."""
+LARGE = 0.2 * _GB
+"""Bytes with which it has begun too."""
+FEW = 4
+"""Finished jobs of a kind after which the guess has had its say."""
+SAMPLES = 64
+"""Finished jobs of a kind that are remembered: later parts of a build differ from its beginning."""
 
 
 class Decision(NamedTuple):
     """What is to be done now.
 
-    `wait` are the jobs that are to stand still, held or paused, `go` those that are to go on. `end` says why the whole build is
-    to be ended (None: it is not), `culprit` which job is at fault. `look` is the time until the next look, in seconds.
+    `wait` are the jobs that are to stand still: all processes of each are to be stopped that are not. `go` are those that this
+    gate has stopped and that are to be continued; in neither are those that run, or that somebody else has stopped. `look` is
+    the time until the next look, in seconds. `end` says why the whole build is to be ended (None: it is not), `culprit` which
+    job is at fault.
     """
 
     wait: frozenset[Id]
@@ -21,6 +85,90 @@ class Decision(NamedTuple):
     culprit: Job | None = None
 
 
+class _Seen:
+    """What is known of one job."""
+
+    def __init__(self, job: Job, now: float) -> None:
+        self.job = job
+        self.born = now - job.age
+        self.begun = job.age > LATE
+        self.peak = 0  # bytes
+        self.mark = 0  # bytes that it had when it last grew
+        self.growth = 0.0  # bytes a second, of late
+        self.grown = 0.0  # CPU seconds that it had used when it last grew
+        self.worked = now  # when it last used the CPU
+        self.looks = 0
+        self.likely = 0.0  # the peak that is expected, bytes
+        self.worst = 0.0  # the highest that must be reckoned with
+        self.strange = False  # it is like none that has finished: nobody knows
+        self.told = False  # to stand still, by us
+        self.owed = False  # to be continued, by us
+        self.turn = now  # when that last changed
+
+    @property
+    def need(self) -> float:
+        """Bytes that it is still expected to take."""
+        return max(self.likely - (self.job.memory if self.begun else 0), 0.0)
+
+    @property
+    def quiet(self) -> float:
+        return self.job.cpu - self.grown
+
+    def update(self, job: Job, now: float, passed: float) -> None:
+        rate = (job.memory - self.job.memory) / passed if passed > 0 else 0.0
+        self.growth = max(rate, self.growth * 0.5 ** (passed / 0.2))
+        self.mark = min(self.mark, job.memory)
+        if job.memory > self.mark * 1.05:
+            self.mark, self.grown = job.memory, job.cpu
+        self.peak = max(self.peak, job.memory)
+        if job.cpu > self.job.cpu:
+            self.worked = now
+        self.begun = self.begun or job.memory > LARGE
+        self.owed = self.owed and job.stopped and not self.told
+        self.looks += 1
+        self.job = job
+
+    def tell(self, now: float, *, wait: bool) -> None:
+        """Stand still, or go on."""
+        if self.told != wait:
+            self.told, self.owed, self.turn = wait, not wait, now
+            self.worked = now
+        self.begun = self.begun or not wait
+
+    def stands(self, now: float) -> bool:
+        """Whether it takes no more memory. What cannot be stopped is told by time."""
+        return self.told and (self.job.stopped or now - self.turn < CALM)
+
+
+class _Kind:
+    """What jobs of one kind take."""
+
+    def __init__(self, guess: float, patience: float) -> None:
+        self.guess, self.patience, self.trusted = guess, patience, patience == 20  # noqa
+        self.took: deque[float] = deque(maxlen=SAMPLES)
+        self.ranked = [guess]
+        self.above = [guess]
+
+    def rank(self, running: Iterable[float] = ()) -> None:
+        """Reckon with what finished ones took and, while these are few, with the guess and with what `running` ones are like."""
+        self.ranked = sorted(self.took if len(self.took) >= FEW else [*self.took, self.guess, *running])
+        self.above = list(accumulate(reversed(self.ranked)))[::-1]
+
+    def peak(self, one: _Seen) -> tuple[float, float]:
+        """The mean and the most of what those took that got as far as this one."""
+        least = one.peak if one.begun else 0
+        one.strange = False
+        place = bisect_left(self.ranked, least)
+        if place < len(self.ranked) and (self.took or not least):
+            likely, worst = self.above[place] / (len(self.ranked) - place), self.ranked[-1]
+        else:
+            most = self.ranked[-1] if self.took else self.guess
+            likely = worst = max(most, 2 * least - most)
+            one.strange = least > most or not self.trusted
+        rest = min(max(2 - one.quiet / self.patience, 0.0), 1.0) if least else 1.0
+        return least + max(likely - least, 0) * rest, least + max(worst - least, 0) * rest
+
+
 class Gate:
     """Decides at each look, from what it has seen so far. Pure: no clock, no process."""
 
@@ -28,7 +176,160 @@ class Gate:
         """`reserve` bytes are to stay free; at most `jobs` compilers at once; `known` are peaks in bytes by a job's name, of an
         earlier build of the same.
         """  # noqa: D205
+        self._reserve, self._jobs, self._known = reserve, jobs, known
+        self._seen: dict[Id, _Seen] = {}
+        self._kinds: dict[str, _Kind] = {}
+        self._spent: set[Id] = set()  # whom the reserve has stopped
+        self._deep: set[Id] = set()  # who may take half of the reserve
+        self._free: tuple[float, float] = -math.inf, math.inf  # when, and how much
+        self._now: float | None = None
+        self._look = LOOKS[0]
 
-    def decide(self, now: float, jobs: Sequence[Job], free: int) -> Decision:
-        """What is to be done at `now` (seconds of a clock that is not set back), with `free` bytes that can still be had."""
-        raise NotImplementedError
+    def decide(self, now: float, jobs: Sequence[Job], free: int | None) -> Decision:
+        """What is to be done at `now` (seconds of a clock that is not set back), with `free` bytes that can still be had.
+
+        `free` is None where that is not known.
+        """
+        self._note(now, jobs)
+        if free is not None:
+            self._free = now, free
+        room = (self._free[1] if now - self._free[0] <= BLIND else math.inf) - self._reserve
+        self._expect()
+        mine = [one for one in self._seen.values() if one.told or one.owed or not one.job.stopped]
+        begun, new = [one for one in mine if one.begun], [one for one in mine if not one.begun]
+        end = None, None
+        if room < 0 and any(one.growth > SLOW for one in begun if not one.stands(now)):
+            end = self._drain(now, room, begun, new)
+        else:
+            slack = self._pause(now, room, begun)
+            self._start(now, room, slack, begun, new)
+        going = sum(not one.told for one in mine)
+        self._look = min(max((room + self._reserve / 2) / 4 / (FAST * (going + BURST)), LOOKS[0]), LOOKS[1])
+        wait = frozenset(one.job.id for one in mine if one.told)
+        go = frozenset(one.job.id for one in mine if one.owed)
+        return Decision(wait, go, self._look, *end)
+
+    def _note(self, now: float, jobs: Sequence[Job]) -> None:
+        """Take in what is seen."""
+        passed = max(now - self._now, 0.0) if self._now is not None else 0.0
+        self._now = now
+        before, self._seen = self._seen, {}
+        for job in jobs:
+            one = before.pop(job.id, None) or _Seen(job, now)
+            one.update(job, now, passed)
+            self._seen[job.id] = one
+        for one in before.values():
+            if one.begun and one.looks > 1:
+                self._kind(one.job.kind).took.append(one.peak)
+        if before:
+            self._spent.clear()
+            self._deep.clear()
+
+    def _kind(self, name: str) -> _Kind:
+        return self._kinds.setdefault(name, _Kind(*GUESS.get(name, OTHER)))
+
+    def _expect(self) -> None:
+        """What each job will take."""
+        running: dict[str, list[float]] = {}
+        for kind in self._kinds.values():
+            kind.rank()
+        for begun in True, False:
+            for one in self._seen.values():
+                if one.begun == begun:
+                    known = self._known.get(one.job.name, 0)
+                    kind = self._kind(one.job.kind)
+                    one.strange = False
+                    if known and one.peak <= known:
+                        one.likely = one.worst = known
+                    else:
+                        one.likely, one.worst = kind.peak(one)
+                    running.setdefault(one.job.kind, []).append(one.likely)
+            if begun:
+                for name, likely in running.items():
+                    self._kinds[name].rank(likely)
+
+    def _pause(self, now: float, room: float, begun: Sequence[_Seen]) -> dict[Id, float]:
+        """Stop those, of most need first, that would take what the ones before them need to end one after the other.
+
+        What each may take of that is returned.
+        """
+        whole = room + sum(one.job.memory for one in begun)
+        needs = {one.job.id: max(one.need, THETA * whole - one.job.memory if one.strange else 0) for one in begun}
+        order = sorted(begun, key=lambda one: (needs[one.job.id], one.born, one.job.id))
+        growth = sum(one.growth for one in begun if not one.stands(now))
+        slack = {}
+        least, left = math.inf, room
+        for one in order:
+            slack[one.job.id] = least
+            least = min(least, left - needs[one.job.id])
+            left += one.job.memory
+        for one in reversed(order):
+            guard = growth * 2 * (self._look + LOOKS[0])
+            if not one.told and one.growth > SLOW and slack[one.job.id] < guard and (room < guard or now - one.turn >= CALM):
+                one.tell(now, wait=True)
+                growth -= one.growth
+        return slack
+
+    def _start(
+        self, now: float, room: float, slack: Mapping[Id, float], begun: Sequence[_Seen], new: Sequence[_Seen]
+    ) -> None:
+        """Let go whose share is there: first those that were paused, the oldest first, then new ones."""
+        running = [one for one in begun if not one.stands(now)]
+        working = any(now - one.worked < IDLE for one in running)
+        taken = sum(one.need for one in running)
+        doubt = max((one.worst - one.likely for one in running), default=0.0)
+        count = sum(one.job.kind != "other" for one in running)
+        paused = [one for one in begun if one.stands(now)]
+        if paused and not working:
+            first = min(paused, key=lambda one: (one.job.id in self._spent, slack[one.job.id] < math.inf, one.need, one.born))
+            first.tell(now, wait=False)
+            working = True
+        blocked = any(one.told for one in paused)
+        for one in sorted(paused, key=lambda one: one.born):
+            if one.told and now - one.turn >= CALM and taken + one.need <= min(room, slack[one.job.id]):
+                one.tell(now, wait=False)
+                taken += one.need
+                count += one.job.kind != "other"
+        for one in sorted(new, key=lambda one: (one.born, one.job.id)):
+            capped = self._jobs is not None and count >= self._jobs and one.job.kind != "other"
+            fits = taken + one.need + max(doubt, one.worst - one.likely) <= room
+            goes = not working or (fits and not blocked and not capped)
+            one.tell(now, wait=not goes)
+            if goes:
+                working = True
+                taken += one.need
+                doubt = max(doubt, one.worst - one.likely)
+                count += one.job.kind != "other"
+
+    def _drain(
+        self, now: float, room: float, begun: Sequence[_Seen], new: Sequence[_Seen]
+    ) -> tuple[str, Job] | tuple[None, None]:
+        """The reserve is touched: one at a time may take of it, to finish and give back. Else: why the build is to end."""
+        for one in new:
+            one.tell(now, wait=True)
+        held = sum(one.job.memory for one in begun)
+        growing = [one for one in begun if not one.stands(now) and one.growth > SLOW]
+        for one in growing:
+            one.tell(now, wait=True)
+            if one.job.id in self._deep and room < -self._reserve / 2:
+                self._spent.add(one.job.id)
+        tries = [one for one in begun if one.job.id not in self._spent and one.job.memory < 0.8 * (held + room)]
+        tries = [one for one in tries if room >= -self._reserve / 2]
+        tries.sort(key=lambda one: (one.job.id not in self._deep, one.need, one.born))
+        if tries:
+            tries[0].tell(now, wait=False)
+            self._deep = {tries[0].job.id}
+            return None, None
+        if any(not one.stands(now) and now - one.worked < IDLE for one in begun):
+            return None, None
+        return self._reason(room, begun)
+
+    def _reason(self, room: float, begun: Sequence[_Seen]) -> tuple[str, Job]:
+        worst = max(self._seen.values(), key=lambda one: one.job.memory)
+        job, held = worst.job, sum(one.job.memory for one in begun)
+        left = f"{gib(int(room + self._reserve))} are left, of which {gib(self._reserve)} are to stay free"
+        if job.memory >= 0.8 * held:
+            return f"{job.name}: {job.tool} has taken {gib(job.memory)}; {left}", job
+        many = [one for one in begun if one.job.memory >= held / len(begun) / 2]
+        fit = max(1, int((held + room) / max(worst.likely, 1)))
+        return f"{len(many)} jobs have begun and none can finish: they hold {gib(held)}; {left}; take --jobs {fit}", job

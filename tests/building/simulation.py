@@ -1,0 +1,283 @@
+"""A machine with cores and memory, builds that run on it, and what becomes of them with a gate and without.
+
+Time goes from event to event: a unit reaches a corner of its profile or ends, or the gate looks. Between these memory changes
+linearly, so that nothing is missed. Cores are shared fairly by those that run.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import Any, NamedTuple
+
+from sparkdoctor.building.gate import Decision, Gate
+from sparkdoctor.building.job import Job
+
+GB = 10**9
+MB = 10**6
+FASTEST = 0.8 * GB
+"""Bytes a second that a unit takes at most."""
+
+
+class Unit(NamedTuple):
+    """A translation unit: its memory in bytes at its CPU time in seconds, from (0, …) to its end; straight between."""
+
+    name: str
+    kind: str
+    profile: tuple[tuple[float, float], ...]
+
+    @property
+    def peak(self) -> float:
+        return max(memory for _, memory in self.profile)
+
+    @property
+    def seconds(self) -> float:
+        return self.profile[-1][0]
+
+    def memory(self, cpu: float) -> float:
+        for (begin, low), (end, high) in itertools.pairwise(self.profile):
+            if cpu <= end:
+                return low + (high - low) * (cpu - begin) / (end - begin) if end > begin else high
+        return self.profile[-1][1]
+
+
+class Outcome(NamedTuple):
+    """What became of a build: `seconds` it took (infinite where it did not finish), the least free memory, why it ended."""
+
+    seconds: float
+    free: float
+    end: str
+    stops: int
+    most_stops: int
+    looks: int
+    decisions: tuple[Decision, ...] = ()
+
+
+class Running:
+    def __init__(self, unit: Unit, number: int, born: float) -> None:
+        self.unit, self.number, self.born = unit, number, born
+        self.cpu = 0.0
+        self.stopped = False
+        self.stops = 0
+
+    @property
+    def memory(self) -> float:
+        return self.unit.memory(self.cpu)
+
+    @property
+    def to_corner(self) -> float:
+        """CPU seconds to the next corner of its profile."""
+        return next((end - self.cpu for end, _ in self.unit.profile if end > self.cpu + 1e-9), 0.0)
+
+    def job(self, now: float) -> Job:
+        memory = int(self.memory)
+        tool = {"cuda": "cicc", "c++": "cc1plus", "c": "cc1", "link": "ld"}.get(self.unit.kind, "tool")
+        identity = (self.number, int(self.born * 100))
+        return Job(
+            identity, self.unit.name, self.unit.kind, tool, now - self.born, memory, memory, self.cpu, self.stopped, (identity,)
+        )
+
+
+def simulate(
+    waves: Sequence[Sequence[Unit]],
+    *,
+    cores: int,
+    memory: float,
+    at_once: int,
+    gate: Gate | None = None,
+    see: Callable[[float, list[Running], float, Decision], None] = lambda *_: None,
+) -> Outcome:
+    """Run a build whose tool starts `at_once` units at a time, the next where one ends, and a wave when the last is over."""
+    now, least, looks, number = 0.0, memory, 0, 0
+    next_look = 0.0 if gate else float("inf")
+    running: list[Running] = []
+    over: list[Running] = []
+    for wave in waves:
+        pending = list(reversed(wave))
+        while pending or running:
+            while pending and len(running) < at_once:
+                number += 1
+                running.append(Running(pending.pop(), number, now))
+            free = memory - sum(one.memory for one in running)
+            least = min(least, free)
+            if free < 0:
+                return Outcome(float("inf"), least, "killed", *_stops(running + over), looks)
+            if gate and now >= next_look - 1e-9:
+                looks += 1
+                decision = gate.decide(now, [one.job(now) for one in running], int(free))
+                see(now, running, free, decision)
+                if decision.end:
+                    return Outcome(float("inf"), least, decision.end, *_stops(running + over), looks)
+                _obey(decision, running, now)
+                next_look = now + decision.look
+            working = [one for one in running if not one.stopped]
+            if not working and (gate is None or looks > 10**6):
+                return Outcome(float("inf"), least, "stuck", *_stops(running + over), looks)
+            speed = min(1.0, cores / len(working)) if working else 1.0
+            step = min([(one.to_corner) / speed for one in working] + [next_look - now])
+            step = max(step, 1e-6)
+            now += step
+            for one in working:
+                one.cpu += step * speed
+            free = memory - sum(one.memory for one in running)
+            least = min(least, free)
+            ended = [one for one in working if one.cpu >= one.unit.seconds - 1e-9]
+            if free < 0:
+                return Outcome(float("inf"), least, "killed", *_stops(running + over), looks)
+            running = [one for one in running if one not in ended]
+            over += ended
+            if now > 10**6:
+                return Outcome(float("inf"), least, "endless", *_stops(running + over), looks)
+    return Outcome(now, least, "", *_stops(over), looks)
+
+
+def _obey(decision: Decision, running: Iterable[Running], now: float) -> None:
+    for one in running:
+        identity = one.job(now).id
+        if identity in decision.wait and not one.stopped:
+            one.stopped = True
+            one.stops += 1
+        elif identity in decision.go:
+            one.stopped = False
+
+
+def _stops(units: Sequence[Running]) -> tuple[int, int]:
+    return sum(one.stops for one in units), max((one.stops for one in units), default=0)
+
+
+class Build(NamedTuple):
+    """A build and the machine that it runs on: `room` bytes above the reserve."""
+
+    waves: tuple[tuple[Unit, ...], ...]
+    cores: int
+    room: float
+    reserve: float = 1 * GB
+    at_once: int = 0
+
+    def run(self, gate: Gate | None, at_once: int | None = None, **more: Any) -> Outcome:
+        """What becomes of it; by itself its tool starts one unit for each core and two more, as ninja does."""
+        count = at_once or self.at_once or self.cores + 2
+        return simulate(self.waves, cores=self.cores, memory=self.room + self.reserve, at_once=count, gate=gate, **more)
+
+    def gated(self, **more: Any) -> Outcome:
+        return self.run(Gate(int(self.reserve)), **more)
+
+    def best(self) -> tuple[float, float]:
+        """Seconds of the best fixed job count: of those that survive at all, and of those that leave the reserve alone."""
+        tried = [self.run(None, count) for count in range(1, self.cores + 1)]
+        kept = [one.seconds for one in tried if one.free >= self.reserve]
+        return min(one.seconds for one in tried), min(kept, default=math.inf)
+
+
+def shaped(kind: str, peak: float, seconds: float, name: str = "") -> Unit:
+    """A unit as compilers are: what they take over their time."""
+    shapes = {
+        "cuda": ((0.0, 0.01), (0.12, 0.2), (0.14, 0.05), (0.2, 0.1), (0.6, 1.0), (0.75, 1.0), (0.77, 0.25), (1.0, 0.15)),
+        "c++": ((0.0, 0.02), (0.35, 0.7), (0.45, 0.7), (0.7, 1.0), (0.95, 1.0), (1.0, 0.9)),
+        "c": ((0.0, 0.01), (0.3, 0.8), (1.0, 1.0)),
+        "link": ((0.0, 0.05), (0.9, 1.0), (1.0, 1.0)),
+        "late": ((0.0, 0.02), (0.2, 0.15), (0.8, 0.2), (0.9, 1.0), (1.0, 1.0)),
+        "flat": ((0.0, 0.01), (0.05, 1.0), (1.0, 1.0)),
+    }
+    fraction = shapes[kind]
+    steepest = max((after[1] - before[1]) / (after[0] - before[0]) for before, after in itertools.pairwise(fraction))
+    seconds = max(seconds, steepest * peak / FASTEST)
+    kind = {"late": "cuda", "flat": "c++"}.get(kind, kind)
+    return Unit(name or f"{kind}-{peak / MB:.0f}", kind, ((0.0, 5.0 * MB), *((part * seconds, share * peak) for part, share in fraction[1:])))
+
+
+def _same(random: Random) -> Build:
+    shape = random.choice(["cuda", "c++", "late", "flat", "c"])
+    room = random.choice([1.5, 3, 7, 15]) * GB
+    peak = room * random.uniform(0.03, 0.9)
+    count = random.randint(3, 60)
+    base = random.uniform(5, 60)
+    units = tuple(shaped(shape, peak * random.uniform(0.95, 1.05), base * random.uniform(0.7, 1.3)) for _ in range(count))
+    return Build((units,), random.choice([2, 4, 8, 20]), room, random.choice([0.5, 1]) * GB)
+
+
+def _bounds(random: Random) -> Build:
+    shape = random.choice(["cuda", "c++", "flat"])
+    room = random.choice([1.5, 3, 7, 15]) * GB
+    peak = room / random.choice([2, 3, 4]) * random.choice([0.97, 1.03])
+    base = random.uniform(5, 60)
+    units = tuple(shaped(shape, peak, base * random.uniform(0.9, 1.1)) for _ in range(random.randint(4, 24)))
+    return Build((units,), random.choice([2, 4, 8]), room, 0.5 * GB)
+
+
+def _mixed(random: Random) -> Build:
+    shape = random.choice(["cuda", "c++"])
+    room = random.choice([3, 7, 15]) * GB
+    fat = room * random.uniform(0.25, 0.9)
+    units = []
+    for _ in range(random.randint(30, 120)):
+        if random.random() < 0.1:
+            units.append(shaped(shape, fat * random.uniform(0.8, 1.1), random.uniform(20, 60)))
+        else:
+            units.append(shaped(shape, random.uniform(0.05, 0.2) * GB, random.uniform(2, 8)))
+    return Build((tuple(units),), random.choice([4, 8, 20]), room, random.choice([0.5, 1]) * GB)
+
+
+def _growing(random: Random) -> Build:
+    shape = random.choice(["cuda", "c++"])
+    room = random.choice([3, 7, 15]) * GB
+    count = random.randint(10, 50)
+    top = room * random.uniform(0.2, 0.8)
+    units = tuple(shaped(shape, top * (0.05 + 0.95 * place / count), random.uniform(10, 20)) for place in range(count))
+    return Build((units,), random.choice([4, 8, 20]), room)
+
+
+def _two_kinds(random: Random) -> Build:
+    room = random.choice([3, 7, 15]) * GB
+    fat, thin = room * random.uniform(0.2, 0.8), random.uniform(0.2, 0.8) * GB
+    units = [shaped("cuda", fat * random.uniform(0.8, 1), random.uniform(30, 90)) for _ in range(random.randint(3, 12))]
+    units += [shaped("c++", thin * random.uniform(0.5, 1), random.uniform(5, 30)) for _ in range(random.randint(5, 40))]
+    random.shuffle(units)
+    return Build((tuple(units), (shaped("link", 0.3 * GB, 3),)), random.choice([4, 8, 20]), room)
+
+
+def _evoformer(random: Random) -> Build:
+    units = tuple(shaped("cuda", random.uniform(3.3, 3.6) * GB, random.uniform(70, 90)) for _ in range(3))
+    cxx = tuple(shaped("c++", random.uniform(0.6, 0.9) * GB, random.uniform(15, 25)) for _ in range(random.randint(0, 2)))
+    whole, reserve = random.choice([4.5, 6, 8, 12]), random.choice([0.5, 0.8])
+    return Build(((*units, *cxx), (shaped("link", 0.1 * GB, 1),)), random.choice([2, 4, 20]), (whole - reserve) * GB, reserve * GB)
+
+
+def _hundreds(random: Random) -> Build:
+    shape = random.choice(["c", "c++"])
+    peak = random.uniform(0.03, 0.25) * GB
+    units = tuple(shaped(shape, peak * random.uniform(0.3, 1), random.uniform(1, 6)) for _ in range(random.randint(100, 250)))
+    return Build((units,), random.choice([4, 8, 20]), random.choice([1.5, 3]) * GB, 0.4 * GB)
+
+
+def _waves(random: Random) -> Build:
+    room = random.choice([1.5, 3, 7]) * GB
+    waves = []
+    for _ in range(random.randint(2, 6)):
+        peak = room * random.uniform(0.05, 0.6)
+        units = tuple(shaped("c++", peak * random.uniform(0.7, 1), random.uniform(4, 20)) for _ in range(random.randint(2, 12)))
+        waves.append((*units, shaped("link", room * random.uniform(0.05, 0.5), 3)))
+    return Build(tuple(waves), random.choice([2, 4, 8]), room, 0.5 * GB, at_once=100)
+
+
+def _liars(random: Random) -> Build:
+    room = random.choice([3, 7, 15]) * GB
+    units = [
+        shaped(random.choice(["cuda", "c++", "late", "flat", "c"]), room * random.uniform(0.02, 0.95), random.uniform(5, 60))
+        for _ in range(random.randint(3, 40))
+    ]
+    return Build((tuple(units),), random.choice([2, 4, 8, 20]), room, random.choice([0.5, 1]) * GB)
+
+
+FAMILIES: dict[str, Callable[[Random], Build]] = {
+    "same size": _same,
+    "about 1/2, 1/3, 1/4 of the room": _bounds,
+    "9 thin to 1 fat": _mixed,
+    "growing": _growing,
+    "two kinds": _two_kinds,
+    "evoformer": _evoformer,
+    "hundreds of small": _hundreds,
+    "waves": _waves,
+    "any size": _liars,
+}
+"""Builds of a sort, made by chance. All of their units fit one at a time."""
