@@ -189,14 +189,14 @@ def test_a_terminal_that_understands_nothing_gets_no_line(yard: Yard, term: str)
 
 
 def test_who_leaves_by_a_double_fork_is_named_and_left_alone(yard: Yard) -> None:
-    line = f"(setsid sh {yard.place}/job 1 >/dev/null 2>&1 </dev/null &) ; exit 3"
+    line = f"(setsid {yard.place}/cc -c unit1.c >/dev/null 2>&1 </dev/null &) ; exit 3"
     started = time.monotonic()
     ended = yard.run("--report", "report.json", command=("sh", "-c", line))
     assert ended.returncode == 3
     assert time.monotonic() - started < PATIENCE / 2
     until(lambda: len(yard.jobs()) == 1, yard.jobs)
-    assert json.loads((yard.place / "report.json").read_text())["left"] == ["sh"]
-    assert re.search(rb"\bsh\b", ended.stderr)
+    assert json.loads((yard.place / "report.json").read_text())["left"] == ["cc"]
+    assert re.search(rb"\bcc\b", ended.stderr)
 
 
 @pytest.mark.skipif(os.getuid() != 0 or shutil.which("unshare") is None, reason="root and unshare are needed")

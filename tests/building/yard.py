@@ -2,7 +2,6 @@
 
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -24,12 +23,8 @@ class Yard:
         self.gate = place / "gate"
         os.mkfifo(self.gate)
         # The shell opens the pipe only to read: it stands until somebody has it open for writing.
-        script(place / "job", f'#!/bin/sh\nread line < {self.gate}\nexit "${{2:-0}}"\n')
-        script(
-            place / "make",
-            f'#!/bin/sh\nfor i in $(seq "$1"); do sh {place}/job "$i" & done\nstatus=0\n'
-            'for i in $(seq "$1"); do wait -n 2>/dev/null || wait || status=1; done\nexit $status\n',
-        )
+        script(place / "cc", f"#!/bin/sh\nread line < {self.gate}\n")
+        script(place / "make", f'#!/bin/sh\nfor i in $(seq "$1"); do {place}/cc -c "unit$i.c" & done\nwait\n')
         self.env = {**os.environ, "SPARKDOCTOR_STATE": str(place / "state"), "HOME": str(place)}
         for name in ("MAKEFLAGS", "MAX_JOBS"):
             self.env.pop(name, None)
@@ -57,7 +52,7 @@ class Yard:
 
     def jobs(self) -> dict[int, str]:
         """The jobs that are there, with their states."""
-        return {pid: state for pid, state in states(str(self.place / "job")).items() if state not in "ZX"}
+        return {pid: state for pid, state in states(f"{self.place}/cc").items() if state not in "ZX"}
 
 
 def states(words: str) -> dict[int, str]:
@@ -92,14 +87,3 @@ def read(descriptor: int, wanted: bytes) -> bytes:
         if select.select([descriptor], [], [], 0.2)[0]:
             heard += os.read(descriptor, 1 << 16)
     return heard
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """Whatever the test came to, nothing of it stays."""
-    with_group = [process.pid]
-    for pid in with_group:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    process.communicate()
