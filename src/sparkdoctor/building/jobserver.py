@@ -26,9 +26,10 @@ def speaks(argv: Sequence[str], environment: Mapping[str, str]) -> bool:
         return False
     if re.search(r"-\w*j|jobserver", environment.get("MAKEFLAGS", "")):
         return False
-    makes = [make for name in _MAKES if (make := _version(name, environment)) is not None]
-    ninja = _version(argv[0], environment) if tool in _NINJAS else _NINJA
-    return all(make >= _MAKE for make in makes) and ninja is not None and ninja >= _NINJA
+    # A ninja may call make, and a make another one, by the usual name.
+    needed = {argv[0]: _NINJA if tool in _NINJAS else _MAKE, "make": _MAKE}
+    found = {name: _version(name, environment) for name in needed}
+    return found[argv[0]] is not None and all(found[name] is None or found[name] >= least for name, least in needed.items())
 
 
 def _version(name: str, environment: Mapping[str, str]) -> tuple[int, ...] | None:
