@@ -13,7 +13,7 @@ from sparkdoctor.building.ledger import Account, Ledger, Moment, Rest, Waits, to
 
 def test_no_look_is_no_build() -> None:
     assert Ledger().account() == Account()
-    assert Ledger().moment() == Moment()
+    assert Ledger().moment == Moment()
 
 
 def test_a_job_from_birth_to_end() -> None:
@@ -39,13 +39,13 @@ def test_held_is_before_it_ran_and_paused_later() -> None:
     one, two = job(1), job(2, age=0.0)
     book.see(0.0, [one], GIB)
     book.see(1.0, [one, two], GIB, frozenset({two.id}))
-    assert book.moment()[1:4] == (1, 1, 0)
+    assert book.moment[1:4] == (1, 1, 0)
     book.see(3.0, [one, two], GIB, frozenset({two.id}))
     book.see(4.0, [one, two], GIB, frozenset({one.id}))
-    assert book.moment()[1:4] == (1, 0, 1)
+    assert book.moment[1:4] == (1, 0, 1)
     book.see(4.5, [one, two], GIB, frozenset({two.id, one.id}))
     book.see(5.0, [one, two], GIB)
-    assert book.moment()[1:4] == (2, 0, 0)
+    assert book.moment[1:4] == (2, 0, 0)
     account = book.account()
     assert [(unit.held, unit.paused) for unit in account.units] == [(0.0, 1.0), (3.0, 0.5)]
     assert account.waits == Waits(1, 3.0, 2, 1.5)
@@ -56,7 +56,7 @@ def test_who_waits_and_is_not_there_is_nobody() -> None:
     book = Ledger()
     book.see(0.0, [job(1)], GIB, frozenset({(5, 5)}))
     book.see(1.0, [job(1)], GIB, frozenset({(5, 5)}))
-    assert book.moment()[1:4] == (1, 0, 0)
+    assert book.moment[1:4] == (1, 0, 0)
     assert book.account().waits == Waits()
 
 
@@ -66,6 +66,22 @@ def test_a_job_that_could_not_be_read_for_a_moment_is_one_job() -> None:
         book.see(float(at), jobs, GIB)
     (unit,) = book.account().units
     assert (unit.peak, unit.seconds) == (2 * GIB, 4.0)
+
+
+def test_memory_that_nobody_can_read_is_not_known() -> None:
+    book = Ledger()
+    book.see(0.0, [job(1)], None)
+    assert book.account().lowest_free is None
+    book.see(1.0, [job(1)], 5)
+    book.see(2.0, [job(1)], None)
+    assert book.account().lowest_free == 5
+
+
+def test_cpu_time_does_not_fall() -> None:
+    book = Ledger()
+    for at, cpu in enumerate((1.0, 5.0, 2.0)):
+        book.see(float(at), [job(1, cpu=cpu)], GIB)
+    assert book.account().units[0].cpu == 5.0
 
 
 def test_a_number_that_is_given_anew_is_another_job() -> None:

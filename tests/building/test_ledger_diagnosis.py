@@ -115,6 +115,21 @@ def test_a_culprit_that_nobody_has_listed() -> None:
     assert "1.cu needs more than 7.0 GiB" in found(build([], CONTAINER, Ending(reason="x", culprit=job(1, 7.0)))).text
 
 
+def test_the_largest_of_too_many_is_not_too_large() -> None:
+    ending = Ending(reason="4 jobs have begun and none can finish", culprit=job(1, 1.9))
+    assert found(build(units(4, 1.9), CONTAINER, ending)).id == "too-many-jobs"
+    two = [unit("a.cu", 5.0), unit("b.cu", 3.0)]
+    ending = Ending(reason="2 jobs have begun and none can finish", culprit=job(1, 5.0, name="a.cu"))
+    assert found(build(two, CONTAINER, ending)).id == "too-many-jobs"
+
+
+def test_one_job_that_would_have_fitted_had_others_not_taken_the_rest() -> None:
+    ending = Ending(reason="it outgrew", culprit=job(1, 2.0), others=("vllm (7) has 5.1 GiB",))
+    diagnosis = found(build([unit("1.cu", 2.0)], CONTAINER, ending, lowest_free=GIB))
+    assert diagnosis.id == "memory-taken"
+    assert diagnosis.evidence == ("vllm (7) has 5.1 GiB",)
+
+
 # --- one that ran away
 
 

@@ -22,7 +22,7 @@ _SOURCES = (
 _TOLD_BY_ARGUMENT = ("make", "gmake", "ninja", "ninja-build")
 """They read none of the variables that name a number of jobs."""
 _ALONE = 0.8
-"""The part of all room from which a job whose build ran out of memory is too large by itself: its last bytes may not be seen."""
+"""The part of all that jobs may take, and have, from which one is too large by itself: its last bytes may not have been seen."""
 
 
 class Diagnosis(NamedTuple):
@@ -108,16 +108,19 @@ def _release(toolkit: str | None) -> tuple[int, ...]:
 def _too_large(build: Build) -> Diagnosis | None:
     """A job that does not fit by itself."""
     account, bounds, ending = build.account, build.bounds, build.ending
+    enough = _ALONE * max(bounds.room, account.total_then if ending.reason else 0)
     if (culprit := ending.culprit) is not None:
         name, tool, kind, need = short(culprit.name), culprit.tool, culprit.kind, culprit.memory
         for unit in account.units:
-            if unit.job == short(culprit.name) and unit.peak >= need:
+            if unit.job == name and unit.peak >= need:
                 name, tool, need = unit.name, unit.tool, unit.peak
     else:
         most = max(account.units, key=lambda unit: unit.peak, default=None)
-        if most is None or not (ending.oom_kills or ending.reason) or most.peak < _ALONE * bounds.room:
+        if most is None or not (ending.oom_kills or ending.reason):
             return None
         name, tool, kind, need = most.name, most.tool, most.kind, most.peak
+    if need < enough:  # others, of the build or not, have taken the rest
+        return None
     whole = -(-(need + bounds.reserve) // GIB)  # rounded up
     text = (
         f"One job alone does not fit into {_where(build)}: {name} needs more than {gib(need)}, and {gib(bounds.room)} were there"

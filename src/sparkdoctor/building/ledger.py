@@ -56,7 +56,7 @@ class Account(NamedTuple):
     """A build in account. Bytes are resident; `seconds` and `total_peak_at` count from the first look.
 
     `units` stand in the order in which they began. `most` jobs ran at one moment, `wanted` would have, had none been made to
-    wait. `lowest_free` bytes could still be had at the worst moment, when all jobs had `total_then`; None without a look.
+    wait. `lowest_free` bytes could still be had at the worst moment, when all jobs had `total_then`; None where nobody knows.
     """
 
     units: tuple[Unit, ...] = ()
@@ -125,10 +125,10 @@ class Ledger:
         self._lowest: int | None = None
         self._moment = Moment()
 
-    def see(self, now: float, jobs: Sequence[Job], free: int, waiting: frozenset[Id] = frozenset()) -> None:
+    def see(self, now: float, jobs: Sequence[Job], free: int | None, waiting: frozenset[Id] = frozenset()) -> None:
         """Note a look at `now` (seconds of a clock that is not set back), with `free` bytes that could still be had.
 
-        The jobs in `waiting` are to stand still from now until the next look.
+        The jobs in `waiting` are to stand still from now until the next look. `free` is None where nobody knows.
         """
         if self._first is None:
             self._first = self._now = now
@@ -144,10 +144,12 @@ class Ledger:
             record = records.get(number)
             if record is None:
                 record = records[number] = _Record(at - job.age)
-            record.name, record.kind, record.cpu = job.name, job.kind, job.cpu
+            record.name, record.kind = job.name, job.kind
+            if job.cpu > record.cpu:  # noqa: PLR1730 (max() takes five times as long); it falls where one of its processes leaves it
+                record.cpu = job.cpu
             if number not in waiting:
                 record.ran = True
-            if memory > record.peak:  # noqa: PLR1730 (max() takes five times as long)
+            if memory > record.peak:  # noqa: PLR1730
                 record.peak = memory
             if job.biggest >= record.biggest:
                 record.biggest, record.tool = job.biggest, job.tool
@@ -179,14 +181,14 @@ class Ledger:
                 else:
                     record.held += passed
 
-    def _sum(self, free: int) -> None:
+    def _sum(self, free: int | None) -> None:
         """Note what all jobs have together, and give up the least of too many."""
         moment = self._moment
         self._most = max(self._most, moment.running)
         self._wanted = max(self._wanted, len(self._here))
         if moment.memory > self._total_peak:
             self._total_peak, self._total_peak_at = moment.memory, moment.seconds
-        if self._lowest is None or free < self._lowest:
+        if free is not None and (self._lowest is None or free < self._lowest):
             self._lowest, self._total_then = free, moment.memory
         if len(self._records) > KEPT + len(self._here):
             over = sorted(
@@ -200,6 +202,7 @@ class Ledger:
         self._rest = Rest(self._rest.number + 1, max(self._rest.peak, record.peak))
         self._waits = _more(self._waits, record)
 
+    @property
     def moment(self) -> Moment:
         """What the last look has shown."""
         return self._moment
