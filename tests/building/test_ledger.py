@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from built import GIB, job
 from sparkdoctor.building import ledger
-from sparkdoctor.building.ledger import Account, Ledger, Moment, Rest, Waits, told_apart
+from sparkdoctor.building.ledger import Account, Ledger, Moment, Rest, Waits
+from sparkdoctor.building.names import told_apart
 
 
 def test_no_look_is_no_build() -> None:
@@ -98,6 +99,13 @@ def test_a_name_that_is_learnt_late_counts() -> None:
     assert [(unit.name, unit.kind) for unit in book.account().units] == [("a.cu", "cuda")]
 
 
+def test_a_compiler_that_ends_keeps_its_name() -> None:
+    book = Ledger()
+    book.see(0.0, [job(1, name="a.cu")], GIB)
+    book.see(1.0, [job(1, name="nvcc", kind="other")], GIB)
+    assert [(unit.name, unit.kind) for unit in book.account().units] == [("a.cu", "cuda")]
+
+
 def test_brief_jobs_are_counted_only() -> None:
     book = Ledger()
     for number in range(500):
@@ -134,8 +142,12 @@ def test_of_many_jobs_the_least_are_given_up(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_the_next_build_should_know() -> None:
     book = Ledger()
-    book.see(0.0, [job(1, 1.0, name="a.cu"), job(2, 3.0, name="a.cu"), job(3, 2.0, name="b.cu")], GIB)
+    jobs = [job(1, 1.0, name="a.cu"), job(2, 3.0, name="a.cu"), job(3, 2.0, name="b.cu"), job(4, 9.0, name="c.cu")]
+    book.see(0.0, jobs, GIB)
+    assert book.account().peaks == {}
+    book.see(1.0, jobs[3:], GIB)
     assert list(book.account().peaks.items()) == [("a.cu", 3 * GIB), ("b.cu", 2 * GIB)]
+    assert [unit.ended for unit in book.account().units] == [True, True, True, False]
 
 
 def test_a_look_costs_little() -> None:

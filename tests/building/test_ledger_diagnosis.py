@@ -77,10 +77,21 @@ def test_what_was_killed_before_it_was_seen_to_grow_were_too_many_all_the_same()
     made = build(units(4, 1.0), CONTAINER, Ending(1, oom_kills=2))
     assert found(made).id == "too-many-jobs"
     assert "MAX_JOBS=3 " in str(command(made))
+    assert "4 ran at once and had not ended when they had 4.0 GiB of the 6.0 GiB" in found(made).text
 
 
 def test_a_build_that_was_ended_without_a_culprit() -> None:
     assert found(build(units(3, 1.9), CONTAINER, Ending(reason="nothing can go on"))).id == "too-many-jobs"
+
+
+def test_too_many_did_not_run_where_one_ran() -> None:
+    """As it was seen: five were held, one ran, and others took the memory."""
+    account = {"most": 1, "wanted": 6, "total_peak": GIB, "lowest_free": 90 * GIB, "total_then": GIB}
+    bounds = MACHINE._replace(reserve=int(94.5 * GIB))
+    ending = Ending(reason="a.cu has taken 0.6 GiB", culprit=job(1, 0.6, name="a.cu"))
+    made = build([unit("a.cu", 0.6)], bounds, ending, **account)
+    assert found(made).id == "memory-taken"
+    assert "took 5.0 GiB" in found(made).text
 
 
 # --- one that is too large
@@ -103,6 +114,12 @@ def test_one_job_alone_that_the_kernel_killed() -> None:
     assert found(made).id == "too-large"
     assert "CUDA is older than 13.0" in str(found(made).remedy)
     assert "CUDA is older than 13.0" not in str(found(made._replace(toolkit="13.0.88")).remedy)
+
+
+def test_one_job_that_was_quicker_than_our_looks() -> None:
+    made = build([unit("big.cu", 3.5, tool="cc1plus")], CONTAINER, Ending(1, oom_kills=1))
+    assert found(made).id == "too-large"
+    assert found(build([unit("small.cu", 2.5)], CONTAINER, Ending(1, oom_kills=1))).id == "oom-killed"
 
 
 def test_on_a_machine_memory_can_be_freed() -> None:

@@ -4,7 +4,8 @@ import re
 from posixpath import basename
 from typing import NamedTuple
 
-from sparkdoctor.building.ledger import Unit, short
+from sparkdoctor.building.ledger import Unit
+from sparkdoctor.building.names import short
 from sparkdoctor.building.outcome import Build
 from sparkdoctor.building.schedule import Best, Plan, Task, best, schedule
 from sparkdoctor.facts.memory import GIB, gib
@@ -21,8 +22,9 @@ _SOURCES = (
 )
 _TOLD_BY_ARGUMENT = ("make", "gmake", "ninja", "ninja-build")
 """They read none of the variables that name a number of jobs."""
-_ALONE = 0.8
-"""The part of all that jobs may take, and have, from which one is too large by itself: its last bytes may not have been seen."""
+_ALONE, _SEEN = 0.8, 0.5
+"""The part of what all jobs have, and may take, from which one is too large by itself. Where the kernel killed, its last seconds
+were not seen."""
 
 
 class Diagnosis(NamedTuple):
@@ -67,11 +69,11 @@ def _diagnosis(build: Build, found: Best | None, tasks: list[Task]) -> Diagnosis
     if not _short(build):
         return _enough(build)
     bare = schedule(tasks, max(1, account.wanted))
-    ours = account.total_peak * 2 >= bounds.room
-    if ending.oom_kills and not ours:
-        return _killed(build)
+    ours = account.total_peak * 2 >= bounds.room and account.most > 1
     if bare.memory > bounds.room or (ours and (ending.oom_kills or ending.reason)):
         return _too_many(build, found, bare)
+    if ending.oom_kills:
+        return _killed(build)
     if ending.reason or (account.lowest_free is not None and account.lowest_free < bounds.reserve):
         return _taken(build)
     return _enough(build)
@@ -108,7 +110,7 @@ def _release(toolkit: str | None) -> tuple[int, ...]:
 def _too_large(build: Build) -> Diagnosis | None:
     """A job that does not fit by itself."""
     account, bounds, ending = build.account, build.bounds, build.ending
-    enough = _ALONE * max(bounds.room, account.total_then if ending.reason else 0)
+    least = max(_ALONE * account.total_then, (_SEEN if ending.oom_kills else _ALONE) * bounds.room)
     if (culprit := ending.culprit) is not None:
         name, tool, kind, need = short(culprit.name), culprit.tool, culprit.kind, culprit.memory
         for unit in account.units:
@@ -119,7 +121,7 @@ def _too_large(build: Build) -> Diagnosis | None:
         if most is None or not (ending.oom_kills or ending.reason):
             return None
         name, tool, kind, need = most.name, most.tool, most.kind, most.peak
-    if need < enough:  # others, of the build or not, have taken the rest
+    if need < least:  # others, of the build or not, have taken the rest
         return None
     whole = -(-(need + bounds.reserve) // GIB)  # rounded up
     text = (
@@ -139,10 +141,17 @@ def _too_large(build: Build) -> Diagnosis | None:
 def _too_many(build: Build, found: Best | None, bare: Plan) -> Diagnosis:
     account = build.account
     count = found.number if found else 1
-    if bare.memory <= build.bounds.room:  # they were killed or ended: there was more to come than was seen
+    if bare.memory <= build.bounds.room:
         count = max(1, min(count, account.most - 1))
-    text = f"Too many jobs: {account.wanted} wanted to run at once, which may take {gib(bare.memory)}"
-    text += f" of the {gib(build.bounds.room)} that {_where(build)} has for them."
+    room, where = gib(build.bounds.room), _where(build)
+    if bare.memory > build.bounds.room:
+        text = f"Too many jobs: {account.wanted} wanted to run at once, which may take {gib(bare.memory)} of the {room} "
+        text += f"that {where} has for them."
+    else:
+        text = (
+            f"Too many jobs: {account.most} ran at once and had not ended when they had {gib(account.total_peak)} of the {room} "
+        )
+        text += f"that {where} has for them."
     words = f"Without `sparkdoctor build`, let no more than {jobs(count)} run at once"
     tool = basename(build.command[0]) if build.command else ""
     if tool in _TOLD_BY_ARGUMENT:

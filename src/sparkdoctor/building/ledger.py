@@ -1,17 +1,15 @@
 """What a build took: each job's peak and time, and how long it was made to wait."""
 
-from collections.abc import Mapping, Sequence
-from posixpath import basename
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sparkdoctor.building.job import Id, Job
+from sparkdoctor.building.names import short, told_apart
 
 KEPT = 20_000
 """Jobs that are accounted for one by one; of more, those that took least are only counted."""
 _BRIEF_CPU, _BRIEF_PEAK = 0.1, 64 << 20
 """CPU seconds and bytes below which a job is only counted: a compiler that is asked for its version, a test of configure."""
-_NAME = 255
-"""Letters of a name that are kept: its end, where the file's own name is."""
 
 
 class Unit(NamedTuple):
@@ -20,7 +18,7 @@ class Unit(NamedTuple):
     `name` tells it from all others; it was seen as `job`. `tool` is the program that had `biggest` resident bytes, the most that
     any single process of the job had; `peak` is the most that all of them had together. `began` counts from the first look;
     `seconds` go from its birth to its end and contain `held` (before it first ran) and `paused` (later), in which it had to
-    stand still.
+    stand still. Where it has not `ended` before the last look, all that may have been more.
     """
 
     name: str
@@ -34,6 +32,7 @@ class Unit(NamedTuple):
     cpu: float
     held: float
     paused: float
+    ended: bool = True
 
 
 class Rest(NamedTuple):
@@ -77,10 +76,11 @@ class Account(NamedTuple):
 
     @property
     def peaks(self) -> dict[str, int]:
-        """The most bytes that a job of each name had, the greatest first: what the next build should know."""
+        """The most bytes that a job of each name had that has ended, the greatest first: what the next build should know."""
         found: dict[str, int] = {}
         for unit in sorted(self.units, key=lambda unit: -unit.peak):
-            found.setdefault(unit.job, unit.peak)
+            if unit.ended:
+                found.setdefault(unit.job, unit.peak)
         return found
 
 
@@ -144,7 +144,8 @@ class Ledger:
             record = records.get(number)
             if record is None:
                 record = records[number] = _Record(at - job.age)
-            record.name, record.kind = job.name, job.kind
+            if job.kind != "other" or record.kind in ("", "other"):  # a compiler that ends has no arguments any more
+                record.name, record.kind = job.name, job.kind
             if job.cpu > record.cpu:  # noqa: PLR1730 (max() takes five times as long); it falls where one of its processes leaves it
                 record.cpu = job.cpu
             if number not in waiting:
@@ -232,6 +233,7 @@ class Ledger:
                 cpu=record.cpu,
                 held=record.held,
                 paused=record.paused,
+                ended=record.ended is not None,
             )
             for name, record in zip(names, listed, strict=True)
         )
@@ -258,36 +260,3 @@ def _more(waits: Waits, record: _Record) -> Waits:
         waits.paused + (record.paused > 0),
         waits.paused_seconds + record.paused,
     )
-
-
-def short(name: str) -> str:
-    """A name as it is kept: of one that is too long, its end."""
-    return name if len(name) <= _NAME else "…" + name[1 - _NAME :]
-
-
-def told_apart(names: Sequence[str]) -> list[str]:
-    """What to call jobs: the file's name, with as many directories as tell it from others, and numbers where they do not."""
-    made = [basename(name.rstrip("/")) or name for name in names]
-    for parts in range(2, 12):
-        twins = {short: {names[place] for place in places} for short, places in _places(made).items() if len(places) > 1}
-        again = [place for place, short in enumerate(made) if len(twins.get(short, ())) > 1]
-        if not again:
-            break
-        for place in again:
-            made[place] = "/".join(names[place].split("/")[-parts:])
-    taken = set(made)
-    for short, places in _places(made).items():
-        number = 1
-        for place in places[1:]:
-            number += 1
-            while f"{short} ({number})" in taken:  # somebody's file has that very name
-                number += 1
-            made[place] = f"{short} ({number})"
-    return made
-
-
-def _places(names: Sequence[str]) -> Mapping[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        found.setdefault(name, []).append(place)
-    return found

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from sparkdoctor import __version__
 from sparkdoctor.building.diagnosis import Conclusion, jobs
-from sparkdoctor.building.ledger import Moment, Unit, short
+from sparkdoctor.building.ledger import Moment, Unit
+from sparkdoctor.building.names import short
 from sparkdoctor.building.outcome import Build
 from sparkdoctor.building.schedule import Best
 from sparkdoctor.facts.memory import GIB, gib
@@ -108,7 +109,7 @@ def shown(build: Build, conclusion: Conclusion, console: Console | None = None) 
         page.add(Text(f"{gib(account.lowest_free)} were left at the worst moment", "dim"), INDENT)
     most = f"{account.most} at once" + (f" ({bounds.asked} asked for)" if bounds.asked else "")
     page.add(Text.assemble(("jobs: ", "bold"), f"{account.jobs} in {clock(build.seconds)}, at most {most}{_waited(build)}"))
-    if conclusion.best and conclusion.diagnosis.id not in ("runaway", "too-large"):
+    if conclusion.best and not build.ending.reason and conclusion.diagnosis.id not in ("runaway", "too-large"):
         page.add(Text.assemble(("best: ", "bold"), _best(conclusion.best)))
     _left(page, build)
     page.blank()
@@ -255,7 +256,7 @@ def document(build: Build, conclusion: Conclusion, redactor: Redactor) -> dict[s
         },
         "units": [_unit(unit, clean) for unit in listed[:_LISTED]],
         "more": {"count": account.jobs - min(len(listed), _LISTED), "peak": max(more)},
-        "toolkit": build.toolkit,
+        "toolkit": None if build.toolkit is None else clean(build.toolkit),
         "diagnosis": {
             "id": found.id,
             "text": clean(found.text),
