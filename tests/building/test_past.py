@@ -44,6 +44,14 @@ def test_the_same_command_in_the_same_directory_is_known(state: Path) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in state.iterdir())
 
 
+def test_a_build_that_made_nothing_is_not_remembered() -> None:
+    keep({"a.cu": 3})
+    assert past.keep(("true",), "/src", {}, {**REPORT, "seconds": 0.1}, whole=True) is None
+    assert past.last() == REPORT
+    assert past.keep(("false",), "/src", {}, {**REPORT, "seconds": 0.1}, whole=False) is None
+    assert past.last() == {**REPORT, "seconds": 0.1}
+
+
 def test_a_whole_build_is_believed_and_a_failed_one_adds() -> None:
     keep({"a.cu": 90, "b.cu": 2}, whole=False)
     keep({"a.cu": 3, "b.cu": 9}, whole=False)

@@ -42,9 +42,12 @@ def keep(
 ) -> str | None:
     """Remember a build's peaks, the greatest first, and its report. `whole` tells that it has come to a good end.
 
-    Why that could not be done, None where it was. The command is not written down but for what stands in the report.
+    Why that could not be done, None where it was, or there is nothing to remember. Of the command, only what stands in the report
+    is written down.
     """
     first = {name: peak for name, peak in peaks.items() if peak > 0 and len(name) <= _LETTERS}
+    if whole and not first:  # it was not worth to forget the last report for
+        return None
     run = {"build": _key(command, directory), "whole": whole, "peaks": dict(list(first.items())[:NAMES])}
     try:
         history.write(_LAST, document)
