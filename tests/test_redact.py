@@ -105,6 +105,21 @@ def test_what_is_private_goes(text: str, secret: str) -> None:
     assert secret not in ALICE.text(text)
 
 
+@pytest.mark.parametrize(
+    ("called", "shown"),
+    [
+        ("pip install --index-url https://me:key@x.org/simple y", "pip install --index-url https://<redacted>@x.org/simple y"),
+        ("get --token abc --api-key=abc -v", "get --token <redacted> --api-key=<redacted> -v"),
+        ("get --password --token -j 8", "get --password --token -j 8"),
+        ("get --no-token-check=1", "get --no-token-check=<redacted>"),
+        ("make -C /home/alice/src", "make -C /home/user/src"),
+        ("", ""),
+    ],
+)
+def test_what_is_private_in_a_command_goes(called: str, shown: str) -> None:
+    assert ALICE.command(called.split(" ")) == shown.split(" ")
+
+
 def test_a_secret_in_a_variable_with_a_telling_name_goes() -> None:
     for name in ("HF_TOKEN", "MY_SECRET", "DB_PASSWORD", "NGC_API_KEY", "SOME_APIKEY", "AWS_CREDENTIALS", "PRIVATE_KEY"):
         entry = {"ask": "env", "args": [name], "answer": "anything at all"}

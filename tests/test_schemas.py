@@ -41,6 +41,7 @@ def validator(name: str, *others: Draft202012Validator) -> Draft202012Validator:
 REPORT, TAPE = validator("report"), validator("tape")
 TREATMENT = validator("treatment", REPORT)
 SMOKE = validator("smoke")
+BUILD = validator("build")
 
 
 def errors(schema: Draft202012Validator, value: Any) -> list[str]:
@@ -159,7 +160,7 @@ def test_every_status_and_every_key_of_a_report_stands_in_the_schema() -> None:
 
 
 def test_what_the_schemas_say_is_described() -> None:
-    for schema in (REPORT.schema, TAPE.schema, TREATMENT.schema):
+    for schema in (REPORT.schema, TAPE.schema, TREATMENT.schema, BUILD.schema):
         assert isinstance(schema, dict)
         assert all(description.endswith(".") for description in descriptions(schema["properties"]))
         assert schema["description"]

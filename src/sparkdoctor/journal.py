@@ -117,7 +117,7 @@ class Journal:
             Unsafe: there is no place for a journal, or it belongs to somebody else, or others may write in it.
         """
         try:
-            _make(self.directory)
+            make(self.directory)
             self._trust()
             lock = os.path.join(self.directory, "lock")
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -169,12 +169,17 @@ class Journal:
         return [Treatment(path) for path in paths if os.path.isdir(path)]
 
 
-def _make(directory: str) -> None:
-    """Make a directory and those over it for this user alone, whatever the umask, and for good."""
+def make(directory: str) -> None:
+    """Make a directory and those over it for this user alone, whatever the umask, and for good.
+
+    Raises:
+        OSError: that cannot be done.
+        Unsafe: we are root, and it would lie in the home of a user.
+    """
     if os.path.isdir(directory):
         return
     over = os.path.dirname(directory)
-    _make(over)
+    make(over)
     owner = os.stat(over).st_uid
     if owner and not os.geteuid():  # by sudo with a user's HOME: a ~/.local of root's would lock the user out of it
         raise Unsafe(f"{over} belongs to uid {owner}, who could not use what root makes there: set HOME, or {VARIABLE}")

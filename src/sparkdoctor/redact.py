@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 _SYSTEM_NAMES = frozenset(
@@ -92,6 +93,21 @@ class Redactor:
         for pattern, replacement in self._rules:
             text = pattern.sub(replacement, text)
         return text
+
+    def command(self, arguments: Iterable[str]) -> list[str]:
+        """A command's arguments without what is private; what follows an option with a telling name is its value."""
+        found: list[str] = []
+        awaited = False
+        for argument in arguments:
+            name, equals, _ = argument.partition("=")
+            option = name.startswith("-")
+            telling = option and _SECRET_NAME.search(name.replace("-", "_"))
+            if awaited and not option:
+                found.append("<redacted>")
+            else:
+                found.append(f"{name}=<redacted>" if telling and equals else self.text(argument))
+            awaited = bool(telling and not equals)
+        return found
 
     def clean(self, value: Any) -> Any:
         """JSON data without what is private."""

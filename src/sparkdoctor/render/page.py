@@ -25,6 +25,11 @@ class Page:
         self._console.width = max(20, self._console.width or 80)  # COLUMNS=0 would show nothing at all
         self._lines: list[Text] = []
 
+    @property
+    def width(self) -> int:
+        """Columns that a line may take."""
+        return self._console.width
+
     def add(self, text: Text, indent: int = 0, bar: str = "") -> None:
         """A paragraph, with a bar before each of its lines where it is a quotation."""
         for line in text.wrap(self._console, max(20, self._console.width - indent - len(bar))):
