@@ -58,6 +58,8 @@ BLIND = 5.0
 """Seconds for which the last figure serves where free memory cannot be read; without one nobody is held."""
 THETA = 0.85
 SAFE = 0.8
+MARGIN = 1.1
+ODD = 1.5
 ALPHA = 0.75
 SLOW = 1.0 * _MB
 """Bytes a second below which a job does not grow."""
@@ -152,12 +154,16 @@ class _Kind:
         self.ranked = [guess]
         self.above = [guess]
         self.next = guess
+        self.outgrown = False
+        self.running: list[_Seen] = []
 
-    def rank(self, running: Sequence[float]) -> None:
-        """Reckon with what finished ones took; `running` are the expectations of those that run."""
+    def rank(self, running: Sequence[_Seen]) -> None:
+        """Reckon with what finished ones took; `running` serve where none has finished, and where they have outgrown these."""
         self.ranked = sorted(self.took) or [self.guess]
         self.above = list(accumulate(reversed(self.ranked)))[::-1]
-        like = self.took or [self.guess, *running]
+        self.outgrown = any(one.peak > self.ranked[-1] for one in running)
+        like = [one.likely for one in running if not self.took or one.peak > self.ranked[-1]]
+        like += self.took or [self.guess]
         self.next = sum(like) / len(like)
 
     def reckon(self, one: _Seen) -> None:
@@ -167,14 +173,16 @@ class _Kind:
             one.worst = max(self.next, self.ranked[-1])
             one.strange = False
             return
+        most = self.ranked[-1]
         place = bisect_left(self.ranked, one.peak)
-        one.strange = place == len(self.ranked) or not (self.took or self.trusted)
         if place < len(self.ranked):
+            one.strange = not self.took and (self.outgrown or not self.trusted)
             one.likely = self.above[place] / (len(self.ranked) - place)
-            one.safe = self.ranked[place + int(SAFE * (len(self.ranked) - place))]
-            one.worst = self.ranked[-1]
+            one.safe = MARGIN * self.ranked[place + int(SAFE * (len(self.ranked) - place))]
+            one.worst = most
         else:
-            one.likely = one.safe = one.worst = 2 * one.peak - self.ranked[-1]
+            one.strange = one.peak > ODD * most or not self.took
+            one.likely = one.safe = one.worst = max(2 * one.peak - most, MARGIN * one.peak)
         rest = min(max(2 - one.quiet / self.patience, 0.0), 1.0)
         one.likely, one.safe, one.worst = (one.peak + (most - one.peak) * rest for most in (one.likely, one.safe, one.worst))
 
@@ -243,13 +251,13 @@ class Gate:
 
     def _expect(self) -> None:
         """What each job will take."""
-        running: dict[str, list[float]] = {name: [] for name in self._kinds}
         for kind in self._kinds.values():
-            kind.rank(())
+            kind.rank(kind.running)
+            kind.running = []
         for begun in True, False:
             for one in self._seen.values():
-                kind = self._kind(one.job.kind)
                 if one.begun == begun:
+                    kind = self._kinds[one.job.kind]
                     known = self._known.get(one.job.name, 0)
                     if known and one.peak <= known:
                         one.likely = one.safe = one.worst = known
@@ -257,9 +265,9 @@ class Gate:
                     else:
                         kind.reckon(one)
                     if begun:
-                        running.setdefault(one.job.kind, []).append(one.likely)
-            for name, likely in running.items():
-                self._kinds[name].rank(likely)
+                        kind.running.append(one)
+            for kind in self._kinds.values():
+                kind.rank(kind.running)
 
     def _pause(self, now: float, room: float, begun: Sequence[_Seen]) -> dict[Id, float]:
         """Stop those, of most need first, that would take what the ones before them need to end one after the other.
@@ -332,7 +340,8 @@ class Gate:
                 self._spent.add(one.job.id)
         tries = [one for one in begun if one.job.id not in self._spent and one.job.memory < 0.8 * (held + room)]
         tries = [one for one in tries if room >= -self._reserve / 2]
-        tries.sort(key=lambda one: (one.job.id not in self._deep, one.strange, -one.job.memory if one.strange else one.need))
+        last = room + self._reserve / 2
+        tries.sort(key=lambda one: (one.job.id not in self._deep, one.need > last, one.need if one.need <= last else -one.job.memory))
         if tries:
             tries[0].tell(now, wait=False)
             self._deep = {tries[0].job.id}
