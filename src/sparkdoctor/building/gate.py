@@ -56,7 +56,11 @@ IDLE = 3.0
 """Seconds without CPU time after which a running job counts as waiting, perhaps for one that stands still."""
 BLIND = 5.0
 """Seconds for which the last figure serves where free memory cannot be read; without one nobody is held."""
-THETA = 0.8
+THETA = 0.85
+SAFE = 0.8
+MARGIN = 1.1
+ODD = 1.5
+ALPHA = 0.75
 SLOW = 1.0 * _MB
 """Bytes a second below which a job does not grow."""
 LATE = 2.0
@@ -99,6 +103,7 @@ class _Seen:
         self.worked = now  # when it last used the CPU
         self.looks = 0
         self.likely = 0.0  # the peak that is expected, bytes
+        self.safe = 0.0  # what most like it stay below
         self.worst = 0.0  # the highest that must be reckoned with
         self.strange = False  # it is like none that has finished: nobody knows
         self.told = False  # to stand still, by us
@@ -148,25 +153,38 @@ class _Kind:
         self.took: deque[float] = deque(maxlen=SAMPLES)
         self.ranked = [guess]
         self.above = [guess]
+        self.next = guess
+        self.outgrown = False
+        self.running: list[_Seen] = []
 
-    def rank(self, running: Iterable[float] = ()) -> None:
-        """Reckon with what finished ones took and, while these are few, with the guess and with what `running` ones are like."""
-        self.ranked = sorted(self.took if len(self.took) >= FEW else [*self.took, self.guess, *running])
+    def rank(self, running: Sequence[_Seen]) -> None:
+        """Reckon with what finished ones took; `running` serve where none has finished, and where they have outgrown these."""
+        self.ranked = sorted(self.took) or [self.guess]
         self.above = list(accumulate(reversed(self.ranked)))[::-1]
+        self.outgrown = any(one.peak > self.ranked[-1] for one in running)
+        like = [one.likely for one in running if not self.took or one.peak > self.ranked[-1]]
+        like += self.took or [self.guess]
+        self.next = sum(like) / len(like)
 
-    def peak(self, one: _Seen) -> tuple[float, float]:
-        """The mean and the most of what those took that got as far as this one."""
-        least = one.peak if one.begun else 0
-        one.strange = False
-        place = bisect_left(self.ranked, least)
-        if place < len(self.ranked) and (self.took or not least):
-            likely, worst = self.above[place] / (len(self.ranked) - place), self.ranked[-1]
+    def reckon(self, one: _Seen) -> None:
+        """Set what a job is expected to take: what those took that got as far as it has."""
+        if not one.begun:
+            one.likely = one.safe = self.next
+            one.worst = max(self.next, self.ranked[-1])
+            one.strange = False
+            return
+        most = self.ranked[-1]
+        place = bisect_left(self.ranked, one.peak)
+        if place < len(self.ranked):
+            one.strange = not self.took and (self.outgrown or not self.trusted)
+            one.likely = self.above[place] / (len(self.ranked) - place)
+            one.safe = MARGIN * self.ranked[place + int(SAFE * (len(self.ranked) - place))]
+            one.worst = most
         else:
-            most = self.ranked[-1] if self.took else self.guess
-            likely = worst = max(most, 2 * least - most)
-            one.strange = least > most or not self.trusted
-        rest = min(max(2 - one.quiet / self.patience, 0.0), 1.0) if least else 1.0
-        return least + max(likely - least, 0) * rest, least + max(worst - least, 0) * rest
+            one.strange = one.peak > ODD * most or not self.took
+            one.likely = one.safe = one.worst = max(2 * one.peak - most, MARGIN * one.peak)
+        rest = min(max(2 - one.quiet / self.patience, 0.0), 1.0)
+        one.likely, one.safe, one.worst = (one.peak + (most - one.peak) * rest for most in (one.likely, one.safe, one.worst))
 
 
 class Gate:
@@ -218,6 +236,7 @@ class Gate:
             one = before.pop(job.id, None) or _Seen(job, now)
             one.update(job, now, passed)
             self._seen[job.id] = one
+            self._kind(job.kind)
         for one in before.values():
             if one.begun and one.looks > 1:
                 self._kind(one.job.kind).took.append(one.peak)
@@ -226,27 +245,29 @@ class Gate:
             self._deep.clear()
 
     def _kind(self, name: str) -> _Kind:
-        return self._kinds.setdefault(name, _Kind(*GUESS.get(name, OTHER)))
+        if name not in self._kinds:
+            self._kinds[name] = _Kind(*GUESS.get(name, OTHER))
+        return self._kinds[name]
 
     def _expect(self) -> None:
         """What each job will take."""
-        running: dict[str, list[float]] = {}
         for kind in self._kinds.values():
-            kind.rank()
+            kind.rank(kind.running)
+            kind.running = []
         for begun in True, False:
             for one in self._seen.values():
                 if one.begun == begun:
+                    kind = self._kinds[one.job.kind]
                     known = self._known.get(one.job.name, 0)
-                    kind = self._kind(one.job.kind)
-                    one.strange = False
                     if known and one.peak <= known:
-                        one.likely = one.worst = known
+                        one.likely = one.safe = one.worst = known
+                        one.strange = False
                     else:
-                        one.likely, one.worst = kind.peak(one)
-                    running.setdefault(one.job.kind, []).append(one.likely)
-            if begun:
-                for name, likely in running.items():
-                    self._kinds[name].rank(likely)
+                        kind.reckon(one)
+                    if begun:
+                        kind.running.append(one)
+            for kind in self._kinds.values():
+                kind.rank(kind.running)
 
     def _pause(self, now: float, room: float, begun: Sequence[_Seen]) -> dict[Id, float]:
         """Stop those, of most need first, that would take what the ones before them need to end one after the other.
@@ -254,7 +275,7 @@ class Gate:
         What each may take of that is returned.
         """
         whole = room + sum(one.job.memory for one in begun)
-        needs = {one.job.id: max(one.need, THETA * whole - one.job.memory if one.strange else 0) for one in begun}
+        needs = {one.job.id: max(one.safe, THETA * whole if one.strange else 0) - one.job.memory for one in begun}
         order = sorted(begun, key=lambda one: (needs[one.job.id], one.born, one.job.id))
         growth = sum(one.growth for one in begun if not one.stands(now))
         slack = {}
@@ -292,7 +313,11 @@ class Gate:
                 count += one.job.kind != "other"
         for one in sorted(new, key=lambda one: (one.born, one.job.id)):
             capped = self._jobs is not None and count >= self._jobs and one.job.kind != "other"
-            fits = taken + one.need + max(doubt, one.worst - one.likely) <= room
+            kind = self._kind(one.job.kind)
+            ramp = 2 * len(kind.took)
+            same = sum(1 for o in self._seen.values() if o.begun and not o.told and o.job.kind == one.job.kind)
+            need = one.need if same < ramp or one.job.name in self._known else max(one.need, kind.guess if kind.took else 0)
+            fits = ALPHA * taken + need + max(doubt, one.worst - one.likely) <= room
             goes = not working or (fits and not blocked and not capped)
             one.tell(now, wait=not goes)
             if goes:
@@ -315,7 +340,8 @@ class Gate:
                 self._spent.add(one.job.id)
         tries = [one for one in begun if one.job.id not in self._spent and one.job.memory < 0.8 * (held + room)]
         tries = [one for one in tries if room >= -self._reserve / 2]
-        tries.sort(key=lambda one: (one.job.id not in self._deep, one.need, one.born))
+        last = room + self._reserve / 2
+        tries.sort(key=lambda one: (one.job.id not in self._deep, one.need > last, one.need if one.need <= last else -one.job.memory))
         if tries:
             tries[0].tell(now, wait=False)
             self._deep = {tries[0].job.id}
