@@ -201,7 +201,12 @@ def _working(tree: Iterable[int], found: Mapping[int, Process]) -> str:
 
 
 def made_of(argv: tuple[str, ...]) -> str:
-    """The file that a compiler was called for, without its directory: its source, or the library that it links.
+    """The file that a compiler was called for, without its directory."""
+    return basename(subject(argv))
+
+
+def subject(argv: tuple[str, ...]) -> str:
+    """The file that a compiler was called for: its source, or the library that it links.
 
     Empty for what is no compiler. A wrapper (ccache, a script in PYTORCH_NVCC) counts by what it is to call.
     """
@@ -211,4 +216,4 @@ def made_of(argv: tuple[str, ...]) -> str:
         return ""
     source = next((word for word in words[1:] if _SOURCE.search(word) and not word.startswith("-")), "")
     output = next((words[place + 1] for place, word in enumerate(words[:-1]) if word == "-o"), "")
-    return basename(source or output)
+    return source or output

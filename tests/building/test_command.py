@@ -60,7 +60,6 @@ def test_descriptors_directory_and_arguments_pass(yard: Yard) -> None:
     os.close(writing)
     assert os.read(reading, 4096) == os.fsencode(repr((str(yard.place), [weird, "--jobs", "x"])))
     os.close(reading)
-    child.communicate()
 
 
 def test_signals_that_were_ignored_stay_so_and_the_others_are_as_ever(yard: Yard) -> None:
@@ -79,12 +78,11 @@ def test_a_signal_reaches_the_command_once(yard: Yard, number: signal.Signals) -
         f"signal.signal({number.value}, lambda *_: heard.append(1))\nprint('ready', flush=True)\n"
         "time.sleep(0.2)\nwhile not heard: time.sleep(0.01)\ntime.sleep(0.3)\nsys.exit(40 + len(heard))"
     )
-    child = yard.start(command=(sys.executable, "-c", code))
+    child = yard.start(command=(sys.executable, "-c", code), stdout=subprocess.PIPE)
     assert child.stdout
     assert child.stdout.readline() == b"ready\n"
     child.send_signal(number)
     assert child.wait(PATIENCE) == 41
-    child.communicate()
 
 
 def test_the_variables_that_build_systems_read_are_set_where_they_are_not(yard: Yard) -> None:
@@ -106,7 +104,6 @@ def test_no_more_jobs_run_than_were_asked_for(yard: Yard) -> None:
     until(lambda: sorted(yard.jobs().values()).count("T") == 2, yard.jobs)
     yard.open()
     assert child.wait(PATIENCE) == 0
-    child.communicate()
     report = json.loads((yard.place / "report.json").read_text())
     assert report["waits"]["held"] == 2
     assert report["jobs"]["most_at_once"] == 1
@@ -122,7 +119,6 @@ def test_nobody_stays_still_when_it_is_killed(yard: Yard, dog: bool) -> None:
         until(lambda: dogs(child.pid) not in ([], [first]), lambda: dogs(child.pid))
     child.kill()
     until(lambda: len(yard.jobs()) == 4 and "T" not in yard.jobs().values(), yard.jobs)
-    child.communicate()
 
 
 def dogs(parent: int) -> list[int]:
@@ -141,7 +137,6 @@ def test_ending_it_lets_all_go_on(yard: Yard) -> None:
     child.send_signal(signal.SIGTERM)
     assert child.wait(PATIENCE) == -signal.SIGTERM
     until(lambda: "T" not in yard.jobs().values(), yard.jobs)  # as without us: make has ended, its jobs have not
-    child.communicate()
 
 
 # --- a terminal

@@ -53,7 +53,11 @@ def test_a_compiler_with_all_below_it_is_one_job(tmp_path: Path) -> None:
         50: (21, "c++ a.o b.o -shared -o evoformer_attn.so"),
         60: (1, "g++ -c somebody_elses.cpp"),
     }
-    assert names(tmp_path, tree) == [("attention.cu", "cuda", 3), ("attention.cpp", "c++", 2), ("evoformer_attn.so", "link", 1)]
+    assert names(tmp_path, tree) == [
+        ("/src/attention.cu", "cuda", 3),
+        ("/src/attention.cpp", "c++", 2),
+        ("evoformer_attn.so", "link", 1),
+    ]
 
 
 def test_whatever_a_build_tool_starts_is_a_job_unless_it_builds_itself(tmp_path: Path) -> None:
@@ -71,7 +75,7 @@ def test_whatever_a_build_tool_starts_is_a_job_unless_it_builds_itself(tmp_path:
     assert sorted(names(tmp_path, tree)) == [
         ("configure", "other", 1),
         ("generate.py", "other", 1),
-        ("lib.rs", "rust", 1),
+        ("src/lib.rs", "rust", 1),
         ("x.c", "c", 1),
     ]
 

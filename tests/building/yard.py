@@ -31,7 +31,7 @@ class Yard:
 
     def start(self, *args: str, command: Sequence[str] = (), prefix: Sequence[str] = (), **how: Any) -> "subprocess.Popen[bytes]":
         """Start `sparkdoctor build`."""
-        how = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
+        how = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **how}
         return subprocess.Popen([*prefix, *BUILD, *args, "--", *command], env=self.env, cwd=self.place, **how)
 
     def run(self, *args: str, command: Sequence[str] = (), prefix: Sequence[str] = ()) -> "subprocess.CompletedProcess[bytes]":

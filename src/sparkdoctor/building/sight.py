@@ -11,7 +11,7 @@ from posixpath import basename, splitext
 from typing import NamedTuple
 
 from sparkdoctor.building.job import Id, Job
-from sparkdoctor.compiling import Process, arguments, made_of, parse_stat
+from sparkdoctor.compiling import Process, arguments, subject, parse_stat
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STRANGERS = 2.0
@@ -116,7 +116,7 @@ def _roots(pids: Iterable[int], children: Mapping[int, list[int]], found: Mappin
             continue
         process = found[pid]
         parent = found.get(process.parent)
-        if made_of(process.argv) or (parent and _is_tool(parent) and not _is_tool(process) and not _builds(pid, children, found)):
+        if subject(process.argv) or (parent and _is_tool(parent) and not _is_tool(process) and not _builds(pid, children, found)):
             yield pid
         else:
             yield from _roots(children.get(pid, ()), children, found)
@@ -134,7 +134,7 @@ def _builds(pid: int, children: Mapping[int, list[int]], found: Mapping[int, Pro
 def _job(root: int, below: list[int], found: Mapping[int, Process], ticks: float) -> Job:
     members = [root, *(pid for pid in below if pid in found)]
     processes = [found[pid] for pid in members]
-    made = next((name for process in processes if (name := made_of(process.argv))), "")
+    made = next((name for process in processes if (name := subject(process.argv))), "")
     biggest = max(processes, key=lambda process: process.memory)
     return Job(
         id=(root, found[root].began),

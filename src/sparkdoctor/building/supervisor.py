@@ -73,13 +73,7 @@ class Supervisor:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
         self._dog = Watchdog(2 if self._footer and self._footer.possible else None, FAREWELL)
         try:
-            self._command = os.posix_spawnp(
-                argv[0],
-                argv,
-                environment,
-                setsigmask=before,
-                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # which Python ignores
-            )
+            self._command = _start(argv, environment, before)
             self._began = time.monotonic()
             self._watcher = Watcher(os.getpid())
             self._watcher.leave_out(self._dog.pid)
@@ -184,3 +178,34 @@ class Supervisor:
         left = self._watcher.look().processes
         names = tuple(found.name for found in left.values())
         return Ended(1 if self._ended is None else self._ended, reason, culprit, names)
+
+
+def _start(argv: Sequence[str], environment: Mapping[str, str], mask: set[signal.Signals]) -> int:
+    """Start a command as a shell would start it in our place: its descriptors are ours, its signals those that we were given.
+
+    Neither of what does that for others would do: subprocess hands down the signals that we block, and posix_spawn of glibc
+    has two signals ignored that it keeps for itself.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    hearing, saying = os.pipe()  # closed by the exec
+    pid = os.fork()
+    if pid == 0:
+        try:
+            ours = {number for number in signal.valid_signals() if callable(signal.getsignal(number))}
+            for number in ours | {signal.SIGPIPE, signal.SIGXFSZ}:  # Python ignores these two
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            os.execvpe(argv[0], argv, environment)
+        except OSError as error:
+            os.write(saying, str(error.errno).encode())
+        finally:
+            os._exit(127)
+    os.close(saying)
+    with open(hearing, "rb") as pipe:
+        failed = pipe.read()
+    if failed:
+        os.waitpid(pid, 0)
+        raise OSError(int(failed), os.strerror(int(failed)))
+    return pid

@@ -24,6 +24,7 @@ _COMMANDS = {
     "list": "List all checks and fixes.",
     "explain": "Explain one check or fix: what it wants, why, from what source.",
     "record": "Write down what this machine says, for a replay elsewhere.",
+    "build": "Run a build inside the memory there is.",
     "env": "Print what to export for this machine.",
 }
 

@@ -77,8 +77,6 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
     finally:
         if jobserver:
             jobserver.close()
-    if ended.reason:
-        say(f"sparkdoctor: the build is ended: {ended.reason}")
     build = Build(
         command,
         started,
@@ -221,7 +219,7 @@ def _tell(build: Build, report: str | None) -> None:
     conclusion = conclude(build)
     if text := shown(build, conclusion):
         say(text.rstrip("\n"))
-    found = document(build, conclusion, Redactor.of(os.environ))
+    found = document(build, conclusion, Redactor.local())
     past.keep(build.command, _directory(), build.account.peaks, found, whole=build.ending.status == 0)
     if report is not None:
         try:
