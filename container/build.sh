@@ -131,7 +131,8 @@ trap 'exit 143' TERM HUP
 say "building on $base"
 arguments=(--file "$HERE/Dockerfile.spark" --tag "$candidate"
   --build-arg "BASE=$base" --build-arg "BASE_TAG=$base_tag" --build-arg "OPENFOLD3_VERSION=$openfold3"
-  --build-arg "SPARKDOCTOR_VERSION=$sparkdoctor" --build-arg "PROFILE=$profile" --build-arg "OWNER=$owner")
+  --build-arg "SPARKDOCTOR_VERSION=$sparkdoctor" --build-arg "PROFILE=$profile" --build-arg "OWNER=$owner"
+  --build-arg "FETCH_WEIGHTS=${secret:+$(cksum <"${secret:-/dev/null}" | tr ' ' -)}")
 [[ -z $secret ]] || arguments+=(--secret "id=weights,src=$secret")
 run "$docker" build "${arguments[@]}" "${build_options[@]}" "${HERE%/*}" || die 'the image could not be built' \
   "What failed stands above. No access to $base: $docker pull $base" \
