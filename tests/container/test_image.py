@@ -1,5 +1,6 @@
 """container/build.sh and its image, for real: podman, with a base that stands in for NVIDIA's, and no GPU."""
 
+import itertools
 import json
 import os
 import re
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
-from containers import LIMITS, PIP, ROOT, base, podman, reason, unique
+from containers import LIMITS, PIP, ROOT, base, podman, reason, remove, unique
 
 pytestmark = pytest.mark.containers
 
@@ -204,6 +206,35 @@ def test_any_user_with_a_cache_of_their_own(image: Built, tmp_path: Path) -> Non
     mounted = ("--user", "1234:1234", "--entrypoint", "sparkdoctor", "--volume", f"{tmp_path}:/var/cache/spark")
     ended = image.run(*ids, options=mounted)
     assert "failed" not in ended.stdout, ended.stdout
+
+
+def test_the_daemonset_reports_and_ends_at_once(image: Built, tmp_path: Path) -> None:
+    config, daemonset = yaml.safe_load_all((ROOT / "container" / "kubernetes" / "daemonset.yaml").read_text())
+    (tmp_path / "node.toml").write_text(config["data"]["node.toml"])
+    (check,) = daemonset["spec"]["template"]["spec"]["containers"]
+    (mount,) = check["volumeMounts"]
+    program, *words = check["command"]
+    name = unique()
+    options = ["--name", name, "--volume", f"{tmp_path}:{mount['mountPath']}:ro", "--entrypoint", program]
+    podman("run", "--detach", "--runtime", "runc", "--net=none", *LIMITS, *options, image.image, *words)
+    try:
+        with subprocess.Popen(["podman", "logs", "--follow", name], stdout=subprocess.PIPE, text=True) as logs:
+            assert logs.stdout
+            lines = list(itertools.takewhile(lambda line: line != "}\n", logs.stdout))
+            logs.kill()
+        report = json.loads("".join([*lines, "}"]))
+        assert (report["profile"], report["verdict"]) == ("node", "failed")
+        off = {"shm-too-small", "memory-low"}
+        assert {result["status"] for result in report["results"] if result["id"] in off} == {"skipped"}
+        probe = subprocess.run(
+            ["podman", "exec", name, *check["readinessProbe"]["exec"]["command"]], capture_output=True, text=True, check=False
+        )
+        assert probe.returncode == 1
+        assert NO_GPU.search(probe.stdout)
+        podman("stop", "--time", "60", name)
+        assert podman("inspect", "--format", "{{.State.ExitCode}}", name) == "0"  # it has not waited to be killed
+    finally:
+        remove(name)
 
 
 def test_an_image_for_a_user(nvidia: str) -> None:
