@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+import openfolded
 from containers import LIMITS, PIP, ROOT, base, podman, reason, remove, unique
 
 pytestmark = pytest.mark.containers
@@ -70,9 +71,10 @@ def package_index(place: Path) -> None:
         wheel(
             place, "torch", version, {"torch/__init__.py": "", "torch/version.py": f"__version__ = {version!r}\ncuda = '13.0'\n"}
         )
-    main = {"openfold3/__init__.py": "", "openfold3/run_openfold.py": "def main() -> None: print('predicted')\n"}
+    main = {f"openfold3/{path}": text for path, text in openfolded.ROOT_FILES.items()}
+    main["openfold3/standin.py"] = "def main() -> None: print('predicted')\n"
     for version, requires in (("0.5.0", "torch"), ("0.6.0", "torch>=2.11")):
-        wheel(place, "openfold3", version, main, requires=requires, script="run_openfold = openfold3.run_openfold:main")
+        wheel(place, "openfold3", version, main, requires=requires, script="run_openfold = openfold3.standin:main")
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,7 @@ def nvidia(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     context.mkdir()
     package_index(context / "wheels")
     (context / "lenient.toml").write_text(LENIENT)
+    (context / openfolded.FILE).write_bytes(openfolded.checkpoint(*openfolded.NAMES["0.5"]))
     (context / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
     word = unique()
     name = f"localhost/{word}:{TAG}"
@@ -192,9 +195,9 @@ def test_the_weights_are_looked_for_where_they_are_mounted(image: Built, tmp_pat
     words = ("check", "weights-missing", "--profile", "openfold3-spark")
     ended = image.run(*words, options=("--entrypoint", "sparkdoctor"))
     assert "/opt/openfold3/weights" in ended.stdout
-    (tmp_path / "of3-ob-2025-06-30-174k.pt").write_text("<html>")
+    (tmp_path / openfolded.FILE).write_text("<html>")
     options = ("--entrypoint", "sparkdoctor", "--volume", f"{tmp_path}:/opt/openfold3/weights:ro")
-    assert "/opt/openfold3/weights/of3-ob-2025-06-30-174k.pt" in image.run(*words, options=options).stdout
+    assert f"/opt/openfold3/weights/{openfolded.FILE}" in image.run(*words, options=options).stdout
 
 
 def test_any_user_with_a_cache_of_their_own(image: Built, tmp_path: Path) -> None:
@@ -253,10 +256,26 @@ def test_an_openfold3_that_wants_another_pytorch_ends_the_build(nvidia: str) -> 
     assert not built.exists()
 
 
+def secret(place: Path, url: str) -> tuple[str, str]:
+    path = place / "weights.curl"
+    path.write_text(f'url = "{url}"\nheader = "Authorization: Bearer hunter2"\n')
+    return "--weights-secret", str(path)
+
+
+def test_weights_come_by_a_secret_that_stays_out(nvidia: str, image: Built, tmp_path: Path) -> None:
+    """Also where the same was built without weights before, which the engine remembers."""
+    place = f"/opt/openfold3/weights/{openfolded.FILE}"
+    assert image.run(place, options=("--entrypoint", "ls")).returncode == 2
+    built = build(nvidia, "--no-gpu", *secret(tmp_path, f"file:///{openfolded.FILE}"))
+    assert built.status == 0, built.said
+    assert built.run(place, options=("--entrypoint", "ls")).returncode == 0
+    assert "hunter2" not in built.said + podman("history", "--no-trunc", built.image) + podman("inspect", built.image)
+    searched = built.run("-rl", "hunter2", "/opt", "/run", "/root", "/tmp", "/var", options=("--entrypoint", "grep"))
+    assert (searched.returncode, searched.stdout) == (1, "")
+
+
 def test_weights_that_are_none_end_the_build(nvidia: str, tmp_path: Path) -> None:
-    secret = tmp_path / "weights.curl"
-    secret.write_text('url = "file:///etc/pip.conf"\nheader = "Authorization: Bearer hunter2"\n')
-    built = build(nvidia, "--no-gpu", "--weights-secret", str(secret))
+    built = build(nvidia, "--no-gpu", *secret(tmp_path, "file:///etc/pip.conf"))
     assert built.status == 1
     assert "weights-missing" in built.said
     assert "hunter2" not in built.said
