@@ -139,6 +139,7 @@ def test_the_sdist_has_the_sources_and_no_litter(sdist: Path) -> None:
         for root, top in (("src", "sparkdoctor"), ("checks", "sparkdoctor_checks"), ("fixes", "sparkdoctor_fixes"))
         for name in sources(f"{root}/{top}")
     }
+    wanted |= {f"container/{path.relative_to(ROOT / 'container')}" for path in (ROOT / "container").rglob("*") if path.is_file()}
     assert wanted <= found
     litter = re.compile(r"(^|/)(\.git/|\.ci/|__pycache__|\.hypothesis|\.venv|\.\w+_cache|dist/|build/)|\.pyc$")
     assert not [name for name in found if litter.search(name)]

@@ -16,6 +16,38 @@ ENTRIES_LIMIT = 4096
 """Containers and entries that are walked at most, together: evoformer_attn has a dozen."""
 
 
+_MACHINES = {3: "i386", 21: "ppc64", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
+_INTERPRETER = 3
+_PATH_LIMIT = 4096
+
+
+def machine(head: bytes) -> str | None:
+    """The processor that a file's first 20 bytes name, as uname calls it; None where it is no ELF file.
+
+    Source: the field e_machine of the System V ABI's ELF header; GB10, x86-64 and Grace are all little-endian.
+    """
+    if len(head) < 20 or head[:4] != b"\x7fELF":  # noqa: PLR2004
+        return None
+    number = int.from_bytes(head[18:20], "little")
+    return _MACHINES.get(number, f"ELF machine {number}")
+
+
+def interpreter(descriptor: int) -> str | None:
+    """The loader that a 64-bit little-endian program asks for (PT_INTERP); None where it asks for none."""
+    head = os.pread(descriptor, 64, 0)
+    if len(head) < 64 or head[:6] != b"\x7fELF\x02\x01":  # noqa: PLR2004
+        return None
+    table, (size, count) = struct.unpack_from("<Q", head, 32)[0], struct.unpack_from("<HH", head, 54)
+    headers = os.pread(descriptor, min(size * count, _CHUNK), table) if table < 1 << 62 else b""
+    if size != 56 or len(headers) < size * count:  # noqa: PLR2004
+        return None
+    for number in range(count):
+        kind, offset, length = struct.unpack_from("<I4xQ16xQ", headers, number * size)
+        if kind == _INTERPRETER and offset < 1 << 62:
+            return os.fsdecode(os.pread(descriptor, min(length, _PATH_LIMIT), offset).partition(b"\0")[0]) or None
+    return None
+
+
 def section(descriptor: int, name: str) -> tuple[int, int] | None:
     """Where a section of a 64-bit little-endian ELF file begins and ends."""
     head = os.pread(descriptor, 64, 0)

@@ -20,6 +20,7 @@ _COMMANDS = {
     "check": "Examine this machine.",
     "fix": "Mend what the checks find; shown first, checked afterwards.",
     "undo": "Take a treatment back.",
+    "preflight": "Examine this machine, then become a command: a container's ENTRYPOINT.",
     "smoke": "Predict ubiquitin with OpenFold3, and judge it.",
     "list": "List all checks and fixes.",
     "explain": "Explain one check or fix: what it wants, why, from what source.",

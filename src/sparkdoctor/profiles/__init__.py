@@ -85,6 +85,7 @@ class Profile(NamedTuple):
     """Requirements by name. A requirement that is None or empty is not made.
 
     `architectures` are what uname calls them; `gpus` NVML names with `*` and `?`; memory in GiB, limits in MiB.
+    `open_files` is what a program should be able to have open at once.
     """
 
     name: str = "custom"
@@ -106,6 +107,7 @@ class Profile(NamedTuple):
     shm_gib: Severity = Severity()
     stack_mib: Severity = Severity()
     memlock_mib: Severity = Severity()
+    open_files: int | None = None
     severity: Mapping[str, str] = MappingProxyType({})
 
 
@@ -136,6 +138,12 @@ _string, _boolean = _of(str, "a string"), _of(bool, "true or false")
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:  # noqa: PLR2004
         raise ValueError("a number from 0 to 1e9 is due")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 < value < 1 << 31:
+        raise ValueError("a whole number from 1 to 2147483647 is due")
     return value
 
 
@@ -174,6 +182,7 @@ _TABLES: dict[str, dict[str, Callable[[Any], Any]]] = {
     "shm_gib": _BOUNDS,
     "stack_mib": _BOUNDS,
     "memlock_mib": _BOUNDS,
+    "limits": {"open_files": _count},
 }
 _GROUPS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("torch", "triton", "deepspeed", "openfold3"), Component),

@@ -34,6 +34,19 @@ def render(report: Report, *, verbose: bool, to_file: bool) -> str:
     return page.text()
 
 
+def problems(report: Report, conclusion: str) -> str:
+    """What is ill, and a conclusion, for a person who reads stderr."""
+    page = Page(Console(highlight=False, stderr=True))
+    page.add(Text(printable(headline.machine_line(report)), "bold"))
+    page.blank()
+    _problems(page, report)
+    if report.verdict == "unknown":
+        for reason, ids in headline.folded(report, Status.SKIPPED).items():
+            _told(page, Status.SKIPPED, f"{len(ids)} skipped", reason, [])
+    page.add(Text(conclusion, "bold"))
+    return page.text()
+
+
 def _problems(page: Page, report: Report) -> None:
     crashes = headline.folded(report, Status.CRASHED)
     for result in headline.problems_of(report):

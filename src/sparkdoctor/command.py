@@ -1,0 +1,113 @@
+"""Whether a command can be started, told before anything is done for it."""
+
+import os
+import stat
+from posixpath import basename
+
+from sparkdoctor import elf
+
+_HANDLERS = "/proc/sys/fs/binfmt_misc"
+_ALSO = {"x86_64": ("x86_64", "i386"), "aarch64": ("aarch64", "arm")}
+"""What kernels run beside their own, where they were built to."""
+_HEAD = 256
+"""Bytes in which the kernel looks for an interpreter. Source: BINPRM_BUF_SIZE, linux/binfmts.h."""
+
+
+class CommandError(ValueError):
+    """A command that cannot be started; the message says why."""
+
+
+def find(name: str, path: str | None) -> str:
+    """The file that `execvp` would start for `name` with this PATH.
+
+    Raises:
+        CommandError: there is none, or it cannot be started here.
+    """
+    if not name:
+        raise CommandError("the command's name is empty")
+    if "/" in name:
+        if why := _forbidden(name) or _unable(name, path):
+            raise CommandError(f"{_shown(name)}: {why}")
+        return name
+    refused = ""
+    for directory in _places(path):
+        file = os.path.join(directory or ".", name)
+        if not os.path.lexists(file):
+            continue
+        if why := _forbidden(file):
+            refused = refused or f"; {_shown(file)} is there, but {why}"
+        elif why := _unable(file, path):
+            raise CommandError(f"{_shown(name)} ({_shown(file)}): {why}")
+        else:
+            return file
+    raise CommandError(f"{_shown(name)}: no such command on PATH{refused}")
+
+
+def _forbidden(file: str) -> str:
+    """Why execve would refuse the file whatever is in it."""
+    try:
+        mode = os.stat(file).st_mode
+    except FileNotFoundError:
+        return "it is a link to nothing" if os.path.islink(file) else "no such file"
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return (getattr(error, "strerror", None) or str(error)).lower()
+    if stat.S_ISDIR(mode):
+        return "it is a directory"
+    if not stat.S_ISREG(mode):
+        return "it is no file"
+    if not mode & 0o111:
+        return "it is not executable (chmod +x)"
+    return "" if os.access(file, os.X_OK) else "it may not be executed by this user, or from this file system"
+
+
+def _unable(file: str, path: str | None) -> str:
+    """Why the kernel could not run what is in the file. Who may execute it may not always read it: then nothing is known."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        head = os.pread(descriptor, _HEAD, 0)
+        loader = elf.interpreter(descriptor)
+    finally:
+        os.close(descriptor)
+    if head[:2] == b"#!":
+        return _script(os.fsdecode(head[2:].partition(b"\n")[0]), path)
+    here, machine = os.uname().machine, elf.machine(head)
+    if machine is None:
+        return "" if _handled() else "it is neither a program nor a script that names its interpreter (#!) in its first line"
+    if here in _ALSO and machine not in _ALSO[here] and not _handled():
+        return f"it is a program for {machine}, and this is {here}"
+    if loader and machine == here and not os.path.exists(loader):
+        return f"its loader {loader} does not exist: it was built for another system"
+    return ""
+
+
+def _script(line: str, path: str | None) -> str:
+    """What is wrong with the interpreter of a script."""
+    interpreter, _, argument = line.strip(" \t").replace("\t", " ").partition(" ")
+    if not interpreter:
+        return "its first line names no interpreter"
+    if why := _forbidden(interpreter):
+        return f"its interpreter {_shown(interpreter)}: {why}"
+    name = argument.strip(" ")
+    if basename(interpreter) == "env" and name and not name.startswith("-") and "=" not in name and "/" not in name:
+        found = (os.path.join(directory or ".", name) for directory in _places(path))
+        return "" if any(not _forbidden(file) for file in found) else f"its interpreter {_shown(name)} is not on PATH"
+    return ""
+
+
+def _places(path: str | None) -> list[str]:
+    return (os.defpath if path is None else path).split(":")
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() else ascii(name)
+
+
+def _handled() -> bool:
+    """Whether the kernel was told of programs for what it cannot run itself (qemu, wine)."""
+    try:
+        return bool(set(os.listdir(_HANDLERS)) - {"register", "status"})
+    except OSError:
+        return False

@@ -1,0 +1,240 @@
+"""`sparkdoctor preflight` as a process: what it starts, what that is given, what it refuses and says."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from doors import COMMAND, FEW, Doors, patched
+from sparkdoctor.facts.exports import NAMES
+from sparkdoctor.mends import THREADS
+from sparkdoctor.registry import Registry
+
+TELL = r"""
+read children < /proc/$$/task/$$/children
+umask; pwd -P; ls /proc/$$/fd; grep -E "^(Sig(Blk|Ign|Cgt)|Threads)" /proc/$$/status; echo "children: $children"
+cut -d " " -f 5,6,7 /proc/$$/stat; tr "\0" "\n" < /proc/$$/cmdline; echo ---; tr "\0" "\n" < /proc/$$/environ
+"""
+ODD = b"a\xff\xfe\x01b c\n'"
+
+
+def test_the_command_gets_what_we_were_given(doors: Doors, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    program = ["/bin/sh", "-c", TELL, "sh", "--profile", "", ODD, "-x"]
+
+    def tell(*before: str, **env: str) -> tuple[list[bytes], list[bytes]]:
+        def prepare() -> None:
+            os.umask(0o027)
+            signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGUSR2})
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            os.close(0)
+
+        odd = {os.fsencode(name): os.fsencode(value) for name, value in (doors.env | env).items() if name != "LANG"}
+        ended = subprocess.run(  # without a locale, in which Python sets one
+            [*before, *program],
+            env=odd | {b"ODD": ODD},
+            stdout=subprocess.PIPE,
+            cwd=tmp_path,
+            preexec_fn=prepare,
+            close_fds=False,
+            pass_fds=(),
+            check=True,
+        )
+        given, _, environment = ended.stdout.partition(b"---\n")
+        return given.splitlines(), environment.splitlines()
+
+    given, environment = tell()
+    for mode in ("off", "enforce"):
+        through, more = tell(*COMMAND, "--", SPARKDOCTOR_PREFLIGHT=mode)
+        assert through == given
+        ours = {*NAMES, THREADS, "SPARKDOCTOR_PREFLIGHT"}
+        assert [line for line in more if line.partition(b"=")[0].decode() not in ours] == environment
+    os.close(reading)
+    os.close(writing)
+
+
+def test_the_command_takes_our_place(doors: Doors) -> None:
+    with doors.start("sh", "-c", "echo $$; exec sleep 60") as child:
+        assert child.stdout is not None
+        assert int(child.stdout.readline()) == child.pid
+        child.terminate()
+        assert child.wait(10) == -signal.SIGTERM  # its own default: no handler of ours is left
+        assert child.stderr is not None
+        (line,) = child.stderr.read().decode().splitlines()[-1:]
+    assert line.startswith("sparkdoctor: ")
+    assert " passed in 0." in line
+    assert doors.looks == 1
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 41", 41), ("kill -9 $$", -9), ("kill -SEGV $$", -11)])
+def test_its_end_is_ours(doors: Doors, script: str, code: int) -> None:
+    assert doors.run("--", "sh", "-c", script, SPARKDOCTOR_PREFLIGHT="off").returncode == code
+    assert doors.looks == 0
+
+
+def test_options_of_the_command_are_its_own(doors: Doors) -> None:
+    ended = doors.run("echo", "--profile", "x", "--help", "--", "-h", SPARKDOCTOR_PREFLIGHT="off")
+    assert (ended.stdout, ended.stderr) == (b"--profile x --help -- -h\n", b"")
+
+
+def test_where_it_is_ill_nothing_is_started(doors: Doors, tmp_path: Path) -> None:
+    doors.is_("closed")
+    mark = tmp_path / "started"
+    ended = doors.run("--", "touch", str(mark))
+    assert (ended.returncode, ended.stdout) == (78, b"")
+    assert not mark.exists()
+    text = ended.stderr.decode()
+    assert "✗ door-closed [doors] The door is open\n    the door is closed\n    → Open it.\n      touch it\n" in text
+    assert "touch was not started: 1 failed," in text
+    assert text.rstrip().endswith("SPARKDOCTOR_PREFLIGHT=warn")
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    ended = doors.run("--", "touch", str(mark), SPARKDOCTOR_PREFLIGHT="warn")
+    assert (ended.returncode, ended.stdout) == (0, b"")
+    assert "✗ door-closed" in ended.stderr.decode()
+    assert mark.exists()
+
+
+def test_the_threshold(doors: Doors) -> None:
+    doors.is_("ajar")
+    ended = doors.run("--", "true")
+    assert ended.returncode == 0
+    assert "sparkdoctor: warning: door-closed: the door is ajar → Push it." in ended.stderr.decode().splitlines()
+    assert doors.run("--fail-on", "warning", "--", "true").returncode == 78
+    assert doors.run("--fail-on", "warning", "--ignore", "door-closed", "--", "true").returncode == 0
+    doors.is_("closed")
+    assert doors.run("--fail-on", "never", "--", "true").returncode == 0
+
+
+def test_nothing_examined_is_not_healthy(doors: Doors) -> None:
+    others = [word for name in Registry.load().checks if name != "disk-low" for word in ("--ignore", name)]
+    doors.profile.write_text(f'{FEW}disk-low = "off"\n')
+    ended = doors.run(*others, "--ignore", "door-closed", "--fail-on", "never", "--", "true")
+    assert ended.returncode == 78
+    assert "true was not started: nothing could be examined" in ended.stderr.decode()
+
+
+def test_what_a_variable_of_ours_cures_is_not_refused(doors: Doors) -> None:
+    doors.is_("jobs")
+    ended = doors.run("--", "sh", "-c", "echo $MAX_JOBS")
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) > 0
+    assert f"sparkdoctor: MAX_JOBS={ended.stdout.decode().strip()}: " in ended.stderr.decode()
+    assert doors.looks == 2
+    assert doors.run("--", "true", MAX_JOBS="").returncode == 78  # the user has set it, to nothing
+
+
+def test_a_value_of_the_users_stays(doors: Doors) -> None:
+    ended = doors.run("--ignore", "build-jobs-unbounded", "--", "sh", "-c", "echo $MAX_JOBS", MAX_JOBS="0")
+    assert (ended.returncode, ended.stdout) == (0, b"0\n")
+    assert "sparkdoctor: MAX_JOBS=0: compilers without bound" in ended.stderr.decode()
+
+
+def test_limits_are_raised_for_the_command(doors: Doors) -> None:
+    doors.profile.write_text(f"{FEW}[stack_mib]\nfailed = 8\n[limits]\nopen_files = 600\n")
+    start = [
+        "sh",
+        "-c",
+        'ulimit -S -s 1024; ulimit -S -n 500; exec "$@"',
+        "sh",
+        *COMMAND,
+        "--",
+        "sh",
+        "-c",
+        "ulimit -s; ulimit -n",
+    ]
+    ended = subprocess.run(start, env=doors.env, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    stack, files = map(int, ended.stdout.split())
+    assert stack == 65536
+    assert files > 600
+    lines = ended.stderr.splitlines()
+    assert "sparkdoctor: the limit on stack is raised from 1 MiB to 64 MiB" in lines
+    assert f"sparkdoctor: the limit on open files is raised from 500 to {files}" in lines
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_while_it_waits_starts_nothing(doors: Doors, number: signal.Signals, code: int) -> None:
+    doors.is_("closed")
+    with doors.start("--wait", "1h", "--", "echo", "started") as child:
+        assert child.stderr is not None
+        assert child.stderr.readline() == b"sparkdoctor: waiting, for 3600 s at most: door-closed\n"
+        began = time.monotonic()
+        child.send_signal(number)
+        out, _ = child.communicate(timeout=10)
+        assert (child.returncode, out) == (code, b"")
+        assert time.monotonic() - began < 2
+
+
+def test_waiting_until_it_is_healthy(doors: Doors) -> None:
+    doors.is_("closed")
+    with doors.start("--wait", "1m", "--", "echo", "started", MAX_JOBS="1") as child:
+        assert child.stderr is not None
+        assert child.stderr.readline() == b"sparkdoctor: waiting, for 60 s at most: door-closed\n"
+        doors.is_("open")
+        out, err = child.communicate(timeout=30)
+    assert (child.returncode, out) == (0, b"started\n")
+    assert b"waiting" not in err
+    assert doors.looks == 2
+
+
+def test_waiting_in_vain_is_refused_with_the_last_state(doors: Doors) -> None:
+    doors.is_("closed")
+    ended = doors.run("--wait", "0.2s", MAX_JOBS="1")
+    assert ended.returncode == 78
+    assert "✗ door-closed" in ended.stderr.decode()
+    assert "Not ready: 1 failed" in ended.stderr.decode()
+    assert doors.looks == 2
+
+
+def test_without_a_command_it_is_an_init_check(doors: Doors, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = patched(f"preflight.TERMINATION_LOG = {str(log)!r}")
+    ended = doors.run(command=command)
+    assert (ended.returncode, ended.stdout) == (0, b"")
+    assert len(ended.stderr.splitlines()) == 1
+    doors.is_("closed")
+    assert doors.run(command=command).returncode == 78
+    assert not log.exists()  # it is never made
+    log.write_text("x" * 9000)
+    assert doors.run(command=command).returncode == 78
+    said = log.read_text()
+    assert said.startswith("Not ready: 1 failed, ")
+    assert "failed: door-closed: the door is closed\n  → Open it. touch it\n" in said
+
+
+def test_where_the_doctor_breaks(doors: Doors) -> None:
+    command = patched("def broken(*_): raise ValueError('a bug')\ndoctor.diagnose = broken")
+    ended = doors.run("--", "echo", "started", command=command)
+    assert (ended.returncode, ended.stdout) == (3, b"")
+    assert b"sparkdoctor broke: ValueError: a bug" in ended.stderr
+    ended = doors.run("--", "echo", "started", command=command, SPARKDOCTOR_PREFLIGHT="warn")
+    assert (ended.returncode, ended.stdout) == (0, b"started\n")
+    assert b"the doctor broke: ValueError: a bug" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "words"),
+    [
+        (["--"], {}, "preflight --: no command stands behind it"),
+        (["--", "no-such-thing"], {}, "no-such-thing: no such command on PATH"),
+        (["--", "/"], {}, "/: it is a directory"),
+        (["--", ""], {}, "the command's name is empty"),
+        (["--profile", "x", "true"], {}, "--profile: no profile 'x'; built in are"),
+        (["true"], {"SPARKDOCTOR_PROFILE": "/x/y.toml"}, "$SPARKDOCTOR_PROFILE: no profile '/x/y.toml'"),
+        (["true"], {"SPARKDOCTOR_PREFLIGHT": "on"}, "SPARKDOCTOR_PREFLIGHT=on: enforce, warn or off is due"),
+        (["--wait", "5x", "true"], {}, "--wait 5x: a duration is due: 90 (seconds), 30s, 1.5m, 1h30m"),
+        (["--ignore", "door-close", "true"], {"SPARKDOCTOR_PREFLIGHT": "warn"}, "--ignore: no check 'door-close'; did you mean"),
+        (["--python", "/x", "true"], {}, "--python /x: no such interpreter"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage(doors: Doors, args: list[str], env: dict[str, str], words: str) -> None:
+    ended = doors.run(*args, **env)
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    (line,) = ended.stderr.decode().splitlines()
+    assert line.startswith(f"sparkdoctor: {words}")
