@@ -13,46 +13,58 @@ from sparkdoctor.facts.exports import NAMES
 from sparkdoctor.mends import THREADS
 from sparkdoctor.registry import Registry
 
-TELL = r"""
-read children < /proc/$$/task/$$/children
-umask; pwd -P; ls /proc/$$/fd; grep -E "^(Sig(Blk|Ign|Cgt)|Threads)" /proc/$$/status; echo "children: $children"
-cut -d " " -f 5,6,7 /proc/$$/stat; tr "\0" "\n" < /proc/$$/cmdline; echo ---; tr "\0" "\n" < /proc/$$/environ
-"""
 ODD = b"a\xff\xfe\x01b c\n'"
+TELL = ["cat", "/proc/self/status", "/proc/thread-self/children", "mark", "/proc/self/cmdline", "/proc/self/environ", ODD]
+"""What is told: signals and umask, children, the directory, the arguments, the environment."""
+OF_ITSELF = (
+    "Pid",
+    "Tgid",
+    "NSpid",
+    "NStgid",
+    "NSpgid",
+    "NSsid",
+    "Vm",
+    "Rss",
+    "Hugetlb",
+    "voluntary",
+    "nonvoluntary",
+    "Cpus",
+    "Mems",
+)
 
 
 def test_the_command_gets_what_we_were_given(doors: Doors, tmp_path: Path) -> None:
+    (tmp_path / "mark").write_text("here\n")
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
-    program = ["/bin/sh", "-c", TELL, "sh", "--profile", "", ODD, "-x"]
 
-    def tell(*before: str, **env: str) -> tuple[list[bytes], list[bytes]]:
+    def tell(*argv: str | bytes, mode: str = "") -> tuple[list[bytes], list[bytes]]:
         def prepare() -> None:
             os.umask(0o027)
             signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGUSR2})
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             os.close(0)
 
-        odd = {os.fsencode(name): os.fsencode(value) for name, value in (doors.env | env).items() if name != "LANG"}
-        ended = subprocess.run(  # without a locale, in which Python sets one
-            [*before, *program],
-            env=odd | {b"ODD": ODD},
-            stdout=subprocess.PIPE,
-            cwd=tmp_path,
-            preexec_fn=prepare,
-            close_fds=False,
-            pass_fds=(),
-            check=True,
+        # Without a locale, in which Python sets one.
+        env = {os.fsencode(name): os.fsencode(value) for name, value in doors.env.items() if name != "LANG"}
+        env |= {b"ODD": ODD, b"MAX_JOBS": b"1", b"SPARKDOCTOR_PREFLIGHT": mode.encode()}
+        ended = subprocess.run(
+            argv, env=env, stdout=subprocess.PIPE, cwd=tmp_path, preexec_fn=prepare, close_fds=False, check=False
         )
-        given, _, environment = ended.stdout.partition(b"---\n")
-        return given.splitlines(), environment.splitlines()
+        given, _, environment = ended.stdout.partition(b"PATH=")
+        lines = given.splitlines()
+        return [line for line in lines if not line.startswith(tuple(map(str.encode, OF_ITSELF)))], environment.split(b"\0")
 
-    given, environment = tell()
+    listing = ["ls", "/proc/self/fd"]
+    (given, environment), (open_ones, _) = tell(*TELL), tell(*listing)
+    assert b"here" in given
+    assert str(writing).encode() in open_ones
     for mode in ("off", "enforce"):
-        through, more = tell(*COMMAND, "--", SPARKDOCTOR_PREFLIGHT=mode)
+        through, more = tell(*COMMAND, "--", *TELL, mode=mode)
         assert through == given
-        ours = {*NAMES, THREADS, "SPARKDOCTOR_PREFLIGHT"}
-        assert [line for line in more if line.partition(b"=")[0].decode() not in ours] == environment
+        ours = tuple(f"{name}=".encode() for name in (*NAMES, THREADS, "SPARKDOCTOR_PREFLIGHT") if name != "MAX_JOBS")
+        assert [line for line in more if not line.startswith(ours)] == [line for line in environment if not line.startswith(ours)]
+    assert tell(*COMMAND, "--", *listing)[0] == open_ones
     os.close(reading)
     os.close(writing)
 
