@@ -11,6 +11,8 @@ name = "few"
 failed = 0.000001
 [severity]
 driver-missing = "off"
+nvcc-missing = "off"
+python-headers-missing = "off"
 """
 PLUGIN = '''
 from sparkdoctor.plugin import Fact, Machine, Missing, check, fail, ok, warn
