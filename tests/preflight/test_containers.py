@@ -233,6 +233,16 @@ def test_nothing_is_left_beside_the_command(box: Box) -> None:
     assert "sparkdoctor" not in ended.stdout
 
 
+def test_what_was_killed_leaves_no_zombie_to_pid_1(box: Box) -> None:
+    script = box.place / "python"
+    script.write_text("#!/bin/sh\nsleep 1000 &\nsetsid sleep 1000 &\nsleep 1000\n")
+    script.chmod(0o755)
+    options = ("-e", "SPARKDOCTOR_PYTHON=/given/python", "-e", "SPARKDOCTOR_PREFLIGHT=warn")
+    ended = box.preflight("--timeout", "1", "--", "sh", "-c", "grep -h State /proc/[0-9]*/status", options=options)
+    assert ended.returncode == 0
+    assert "Z (zombie)" not in ended.stdout
+
+
 def test_the_stand_in_of_a_gb10(box: Box, nvml_library: Path) -> None:
     """What dgx-spark demands of the GPU is met; what is refused is what this machine lacks."""
     options = ("-v", f"{nvml_library}:/nvml:ro", "-e", "LD_LIBRARY_PATH=/nvml", "-e", "SPARKDOCTOR_PROFILE=dgx-spark")

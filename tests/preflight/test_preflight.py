@@ -117,7 +117,6 @@ def test_the_threshold(doors: Doors) -> None:
     assert ended.returncode == 0
     assert "sparkdoctor: warning: door-closed: the door is ajar → Push it." in ended.stderr.decode().splitlines()
     assert doors.run("--fail-on", "warning", "--", "true").returncode == 78
-    assert doors.run("--fail-on", "warning", "--ignore", "door-closed", "--", "true").returncode == 0
     doors.is_("closed")
     assert doors.run("--fail-on", "never", "--", "true").returncode == 0
 
@@ -167,6 +166,18 @@ def test_limits_are_raised_for_the_command(doors: Doors) -> None:
     lines = ended.stderr.splitlines()
     assert "sparkdoctor: the limit on stack is raised from 1 MiB to 64 MiB" in lines
     assert f"sparkdoctor: the limit on open files is raised from 500 to {files}" in lines
+
+
+def test_a_signal_while_it_examines_starts_nothing(doors: Doors) -> None:
+    doors.is_("stuck")
+    with doors.start("--", "echo", "started") as child:
+        while not doors.looks:
+            time.sleep(0.01)
+        began = time.monotonic()
+        child.terminate()
+        out, _ = child.communicate(timeout=10)
+        assert (child.returncode, out) == (143, b"")
+        assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
