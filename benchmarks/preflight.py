@@ -3,12 +3,12 @@
     python benchmarks/preflight.py [--runs 15] [--profile NAME|FILE] [--python PYTHON] [COMMAND…]
 
 Run it with the Python that sparkdoctor is installed in. CPU time is user + system of the process and all its children; what is
-measured ends where the command (default: true) does. A machine that the profile refuses is measured with
-SPARKDOCTOR_PREFLIGHT=warn too, which shows the problems and starts the command. Beside it: what the environment switch
-SPARKDOCTOR_PREFLIGHT=off leaves, and one quick check.
+measured ends where the command (default: true) does. Without --profile it is dgx-spark, less what fails on this machine. Beside
+it: SPARKDOCTOR_PREFLIGHT=warn, off, and one quick check.
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -17,23 +17,23 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from quick_check import DOCTOR, in_turn, median, show
 
-HEALTHY = """schema = "sparkdoctor.profile/1"
-name = "few"
-[disk_gib]
-failed = 0.000001
-[stack_mib]
-failed = 8
+DEMANDS = """schema = "sparkdoctor.profile/1"
+name = "met"
+extends = "dgx-spark"
 [severity]
-driver-missing = "off"
-nvcc-missing = "off"
-python-headers-missing = "off"
-torch-without-cuda = "off"
 """
-"""Demands that any machine meets: the same questions are asked, since what is demanded of the answers costs next to nothing."""
+
+
+def met(python: Sequence[str]) -> str:
+    """A profile that this machine meets: dgx-spark without what fails here. Nothing that is asked is left out by that."""
+    ended = subprocess.run([DOCTOR, "check", "--format", "json", *python], capture_output=True, check=False)
+    results = json.loads(ended.stdout)["results"]
+    return DEMANDS + "".join(f'{result["id"]} = "off"\n' for result in results if result["status"] == "failed")
 
 
 def main() -> None:
@@ -45,10 +45,11 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, {options.runs} runs each, in turn")
 
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as few:
-        few.write(HEALTHY)
-        few.flush()
-        given = ["--profile", options.profile or few.name, *(["--python", options.python] if options.python else [])]
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        python = ["--python", options.python] if options.python else []
+        file.write(met(python))
+        file.flush()
+        given = ["--profile", options.profile or file.name, *python]
         preflight = [DOCTOR, "preflight", *given, "--", *options.command]
         said = subprocess.run(preflight, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
         print(textwrap.indent(said.stderr.strip(), "  | "))
@@ -66,9 +67,8 @@ def main() -> None:
         show(found)
         pairs = [ours.cpu - bare.cpu for ours, bare in zip(found["preflight -- command"], found["the command"], strict=True)]
         wall = median(found["preflight -- command"], "wall") - median(found["the command"], "wall")
-        print(
-            f"preflight adds to CPU time:       {statistics.median(pairs):.3f} s ({min(pairs):.3f} to {max(pairs):.3f})   (bound: 0.25)"
-        )
+        spread = f"{statistics.median(pairs):.3f} s ({min(pairs):.3f} to {max(pairs):.3f})"
+        print(f"preflight adds to CPU time:       {spread}   (bound: 0.25)")
         print(f"preflight adds to wall time:      {wall:.3f} s")
 
         # After exec there is nothing of us: one process, and no thread or child beside it.

@@ -83,9 +83,9 @@ class Doors:
         assert b"Traceback" not in ended.stderr
         return ended
 
-    def start(self, *args: str, **env: str) -> "subprocess.Popen[bytes]":
+    def start(self, *args: str, command: tuple[str, ...] = COMMAND, **env: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            [*COMMAND, *args], env=self.env | env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*command, *args], env=self.env | env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
 

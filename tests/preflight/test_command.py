@@ -103,7 +103,7 @@ def test_a_script(tmp_path: Path, content: bytes, words: str) -> None:
 
 def test_a_program_for_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = bytearray(Path("/bin/true").read_bytes())
-    here = elf.machine(program)
+    here = elf.machine(bytes(program))
     assert here == os.uname().machine
     assert find("/bin/true", PLAIN) == "/bin/true"
     number, name = (183, "aarch64") if here == "x86_64" else (62, "x86_64")
