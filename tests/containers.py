@@ -34,6 +34,8 @@ class Containers:
 
     def __init__(self, image: str) -> None:
         self.image = image
+        self.last = ""
+        """The name of the container that was started last."""
 
     def argv(self, *command: str, options: Sequence[str] = (), name: str | None = None) -> list[str]:
         """What starts a container that runs `command`. `options` are `podman run`'s: mounts, limits, users; the last one wins."""
@@ -67,7 +69,7 @@ class Containers:
     @contextlib.contextmanager
     def start(self, *command: str, options: Sequence[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
         """A container at work: podman, to which signals are sent as to the command, with pipes at its outputs; ended at the end."""
-        name = unique()
+        name = self.last = unique()
         argv = self.argv(*command, options=options, name=name)
         with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
             try:

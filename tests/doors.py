@@ -11,8 +11,11 @@ name = "few"
 failed = 0.000001
 [severity]
 driver-missing = "off"
+nvcc-missing = "off"
+python-headers-missing = "off"
 """
 PLUGIN = '''
+import time
 from sparkdoctor.plugin import Fact, Machine, Missing, check, fail, ok, warn
 
 class Door(Fact):
@@ -29,6 +32,8 @@ def door_closed(door: Door):
     """The door is open."""
     with open({looks!r}, "a") as file:
         file.write("look\\n")
+    if door.state == "stuck":
+        time.sleep(60)
     if door.state == "ajar":
         return warn("the door is ajar", remedy="Push it.")
     if door.state == "jobs":
@@ -61,7 +66,7 @@ class Doors:
         self.is_("open")
 
     def is_(self, state: str) -> None:
-        """Let the door be open, ajar, closed, or open to who has MAX_JOBS."""
+        """Let the door be open, ajar, closed, stuck, or open (jobs) to who has MAX_JOBS."""
         ready = self.place / "next"
         ready.write_text(state)
         ready.rename(self._state)
@@ -78,9 +83,9 @@ class Doors:
         assert b"Traceback" not in ended.stderr
         return ended
 
-    def start(self, *args: str, **env: str) -> "subprocess.Popen[bytes]":
+    def start(self, *args: str, command: tuple[str, ...] = COMMAND, **env: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            [*COMMAND, *args], env=self.env | env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*command, *args], env=self.env | env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
 

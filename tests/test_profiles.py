@@ -144,6 +144,9 @@ fresh = ">=2.11"
 warning = 16.5
 failed = 0
 
+[limits]
+open_files = 4096
+
 [severity]
 shm-too-small = "off"
 "driver-branch-unsupported" = "failed"
@@ -161,6 +164,7 @@ def test_all_that_can_be_said(tmp_path: Path) -> None:
     assert profile.torch.required
     assert str(profile.torch.version) == ">=2.10"
     assert profile.memory_gib == Severity(16.5, 0)
+    assert profile.open_files == 4096
     assert profile.severity == {"shm-too-small": "off", "driver-branch-unsupported": "failed"}
     assert profile.disk_gib == Severity()
 
@@ -218,6 +222,10 @@ def test_inline_and_dotted_tables_are_read(tmp_path: Path) -> None:
         ("[torch]\nversion = '>>2'\n", 3, "torch.version: not a version specifier: '>>2'"),
         ("[triton]\nfresh = 3.6\n", 3, "triton.fresh: a string is due"),
         ("[disk_gib]\nwarning = -1\n", 3, "disk_gib.warning: a number from 0 to 1e9 is due"),
+        ("[limits]\nopen_files = 0\n", 3, "limits.open_files: a whole number from 1 to 2147483647 is due"),
+        ("[limits]\nopen_files = 1e3\n", 3, "limits.open_files: a whole number from 1 to 2147483647 is due"),
+        ("[limits]\nopen_files = true\n", 3, "limits.open_files: a whole number from 1 to 2147483647 is due"),
+        ("[limits]\nstack = 1\n", 3, "limits.stack: no such key"),
         ("[disk_gib]\nwarning = nan\n", 3, "disk_gib.warning: a number from 0 to 1e9 is due"),
         ("[disk_gib]\nwarning = inf\n", 3, "disk_gib.warning: a number"),
         ("[disk_gib]\nwarning = true\n", 3, "disk_gib.warning: a number"),

@@ -8,14 +8,19 @@ from typing import NamedTuple
 from sparkdoctor.check import Check
 from sparkdoctor.facts import (
     ArchList,
+    BuildFiles,
     BuildSettings,
     Cgroup,
     CudaHome,
     Cutlass,
+    CutlassTrees,
+    Deepspeed,
     Exports,
     Nvcc,
     System,
     Triton,
+    TritonCache,
+    TritonKernels,
     gib,
 )
 from sparkdoctor.model import Missing
@@ -31,7 +36,19 @@ Source: glibc, nptl, ARCH_STACK_DEFAULT_SIZE; seen by pthread_attr_getstacksize(
 FILES = 1 << 20
 """Descriptors. Some engines allow 10**9: programs that close all that they could have open then take minutes to start one."""
 THREADS = "OMP_NUM_THREADS"
-READERS = (BuildSettings, ArchList, CudaHome, Nvcc, Triton, Cutlass)
+READERS = (
+    ArchList,
+    BuildFiles,
+    BuildSettings,
+    CudaHome,
+    Cutlass,
+    CutlassTrees,
+    Deepspeed,
+    Nvcc,
+    Triton,
+    TritonCache,
+    TritonKernels,
+)
 """Facts that are read otherwise where a variable of ours is set; a test holds this list."""
 
 

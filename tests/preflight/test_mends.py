@@ -1,24 +1,23 @@
 """What is mended for a process: chosen from facts by hand."""
 
-import os
 import resource
-import subprocess
-import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkdoctor import facts, mends, profiles
+from sparkdoctor import facts, mends, profiles, tape
 from sparkdoctor.facts import Cgroup, Exports, System
 from sparkdoctor.facts.exports import NAMES
-from sparkdoctor.host import LocalHost
+from sparkdoctor.host import Host, Question
 from sparkdoctor.machine import Fact, Machine
-from sparkdoctor.mends import FILES, STACK, THREADS, Raise
+from sparkdoctor.mends import FILES, READERS, STACK, THREADS, Raise
 from sparkdoctor.model import Missing
 from sparkdoctor.profiles import Profile, Severity
 
+MACHINES = Path(__file__).parents[1] / "machines"
 MIB = 1 << 20
 DEMANDS = Profile(stack_mib=Severity(failed=8), memlock_mib=Severity(warning=64), open_files=65536)
 LIMITS: dict[str, tuple[int | None, int | None]] = {"stack": (None, None), "memlock": (None, None), "nofile": (None, None)}
@@ -80,13 +79,8 @@ def test_the_words() -> None:
     assert str(Raise("nofile", 1024, 4096, 4096)) == "the limit on open files is raised from 1024 to 4096"
 
 
-SYSTEM = System("aarch64", "6.11", 20, 20, 4096, 0, "Ubuntu") if False else None
-
-
-def system(cpus: int) -> Any:
-    found = Machine(LocalHost(), Profile()).get(System)
-    assert not isinstance(found, Missing)
-    return System(**{**vars(found), "usable_cpus": cpus})
+def system(cpus: int) -> System:
+    return System(architecture="aarch64", kernel="6.11", page_size=4096, cpus=20, usable_cpus=cpus, os=None)
 
 
 @pytest.mark.parametrize(("quota", "wanted"), [(None, None), (2.0, "2"), (2.5, "3"), (0.2, "1"), (20.0, None), (64.0, None)])
@@ -103,18 +97,30 @@ def test_what_the_user_has_set_is_never_set() -> None:
     assert mends.variables({}, Missing("no"), Missing("no"), Missing("no")) == {}
 
 
-class Asked(dict[str, str]):
-    """An environment that knows what it was asked for."""
+class Listening:
+    """A host that knows which variables it was asked for."""
 
-    def __init__(self) -> None:
-        super().__init__(os.environ)
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self.names: set[str] = set()
 
-    def get(self, name: str, default: Any = None) -> Any:
-        self.names.add(name)
-        return super().get(name, default)
+    def answer(self, question: Question, timeout: float) -> Any:
+        if question.kind == "env":
+            self.names.add(question.args[0])
+        return self._host.answer(question, timeout)
 
 
-def quick_facts() -> list[type[Fact]]:
-    kinds = [kind for kind in vars(facts).values() if isinstance(kind, type) and issubclass(kind, Fact) and not kind.deep]
-    return [kind for kind in kinds if kind is not Exports]
+FACTS = [kind for kind in list(vars(facts).values()) if isinstance(kind, type) and issubclass(kind, Fact) and kind is not Fact]
+FACTS = [kind for kind in FACTS if not kind.deep and kind is not Exports]
+
+
+def test_the_facts_that_variables_of_ours_change() -> None:
+    found = set()
+    for name in ("gb10-openfold3", "h100-openfold3", "h100-warm"):
+        player = tape.Player(tape.load(str(MACHINES / f"{name}.tape.json")))
+        for kind in FACTS:
+            host = Listening(player)
+            Machine(host, profiles.load("openfold3-spark")).get(kind)
+            if host.names & {*NAMES, THREADS}:
+                found.add(kind)
+    assert found == set(READERS)

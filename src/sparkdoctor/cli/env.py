@@ -13,13 +13,12 @@ from sparkdoctor.facts.exports import NAMES
 from sparkdoctor.facts.memory import GIB
 from sparkdoctor.host import LocalHost
 from sparkdoctor.machine import Machine
+from sparkdoctor.mends import STACK
 from sparkdoctor.model import Missing
 from sparkdoctor.profiles import Profile
 
 SHM_GIB = 16
 """What a container's own /dev/shm may grow to where it cannot share the host's."""
-STACK = 64 << 20
-"""Bytes. NVIDIA starts its containers with this."""
 
 
 @click.command(
