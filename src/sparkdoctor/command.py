@@ -1,4 +1,4 @@
-"""Whether a command can be started, told before anything is done for it."""
+"""What somebody else's command is started with, and whether it can be: told before anything is done for it."""
 
 import os
 import stat
@@ -41,6 +41,20 @@ def find(name: str, path: str | None) -> str:
         else:
             return file
     raise CommandError(f"{_shown(name)}: no such command on PATH{refused}")
+
+
+def given() -> dict[str, str]:
+    """The environment that we were started with: Python adds LC_CTYPE to one without a locale (PEP 538)."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            entries = [entry.partition(b"=") for entry in file.read().split(b"\0")]
+    except OSError:
+        return dict(os.environ)
+    found: dict[str, str] = {}
+    for name, equals, value in entries:
+        if name and equals:
+            found.setdefault(os.fsdecode(name), os.fsdecode(value))  # the first of a name counts, as for getenv
+    return found or ({} if len(os.environ) <= 1 else dict(os.environ))
 
 
 def _forbidden(file: str) -> str:

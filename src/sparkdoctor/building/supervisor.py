@@ -57,13 +57,14 @@ class Supervisor:
 
     def run(
         self,
+        file: str,
         argv: Sequence[str],
         environment: Mapping[str, str],
         *,
         tell_of: Callable[[Look], None],
         line: Callable[[Look, int], str],
     ) -> Ended:
-        """Run it to its end. `tell_of` hears of each look; `line` is the line at the bottom, of at most so many columns.
+        """Run the program `file` to its end. `tell_of` hears of each look; `line` is the line at the bottom, of at most so many columns.
 
         Raises:
             OSError: it could not be started.
@@ -73,7 +74,7 @@ class Supervisor:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
         self._dog = Watchdog(2 if self._footer and self._footer.possible else None, FAREWELL)
         try:
-            self._command = _start(argv, environment, before)
+            self._command = _start(file, argv, environment, before)
             self._began = time.monotonic()
             self._watcher = Watcher(os.getpid())
             self._watcher.leave_out(self._dog.pid)
@@ -99,6 +100,7 @@ class Supervisor:
                     break
                 self._hear(got)
             if self._ended is not None:
+                self._ledger.see(time.monotonic(), (), None if look.room is None else look.room.least)  # its jobs have ended
                 return self._over(None, None)
 
     def _look(self) -> Look:
@@ -180,7 +182,7 @@ class Supervisor:
         return Ended(1 if self._ended is None else self._ended, reason, culprit, names)
 
 
-def _start(argv: Sequence[str], environment: Mapping[str, str], mask: set[signal.Signals]) -> int:
+def _start(file: str, argv: Sequence[str], environment: Mapping[str, str], mask: set[signal.Signals]) -> int:
     """Start a command as a shell would start it in our place: its descriptors are ours, its signals those that we were given.
 
     Neither of what does that for others would do: subprocess hands down the signals that we block, and posix_spawn of glibc
@@ -197,7 +199,7 @@ def _start(argv: Sequence[str], environment: Mapping[str, str], mask: set[signal
             for number in ours | {signal.SIGPIPE, signal.SIGXFSZ}:  # Python ignores these two
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            os.execvpe(argv[0], argv, environment)
+            os.execve(file, argv, environment)
         except OSError as error:
             os.write(saying, str(error.errno).encode())
         finally:

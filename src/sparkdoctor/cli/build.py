@@ -8,7 +8,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -22,12 +22,14 @@ from sparkdoctor.building.outcome import Bounds, Build, Ending
 from sparkdoctor.building.supervisor import Look, Supervisor
 from sparkdoctor.building.variables import processors, variables
 from sparkdoctor.cli import Broke, say
+from sparkdoctor.command import CommandError, find, given
 from sparkdoctor.facts import Cgroup, gib
 from sparkdoctor.facts.memory import GIB
 from sparkdoctor.host import LocalHost
 from sparkdoctor.machine import Machine
 from sparkdoctor.model import Missing
 from sparkdoctor.profiles import Profile
+from sparkdoctor.render import printable
 
 RESERVE = 8 * GIB
 """Bytes that stay free for others, of a large machine; of a small one an eighth: what a Spark needs to answer at all."""
@@ -59,21 +61,26 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
     """
     if not command:
         raise click.ClickException("a command is due: sparkdoctor build -- COMMAND...")
+    environment = given()
+    try:
+        file = find(command[0], environment.get("PATH"))
+    except CommandError as error:
+        raise click.ClickException(str(error)) from None
     bounds = _bounds(reserve, jobs)
     cores = bounds.processors
-    set_by_us = variables(os.environ, min(cores, jobs or cores))
-    jobserver = _jobserver(command, min(cores, jobs or cores))
+    set_by_us = variables(environment, min(cores, jobs or cores))
+    jobserver = _jobserver(command, environment, min(cores, jobs or cores))
     if jobserver:
-        set_by_us["MAKEFLAGS"] = f"{os.environ.get('MAKEFLAGS', '')}{jobserver.flags}"
+        set_by_us["MAKEFLAGS"] = f"{environment.get('MAKEFLAGS', '')}{jobserver.flags}"
     ledger, footer = Ledger(), Footer()
     gate = Gate(bounds.reserve, jobs, past.known(command, _directory()))
     supervisor = Supervisor(gate, ledger, jobserver=jobserver, footer=footer)
     told = _Teller(footer, ledger, bounds)
     kills, started, began = _kills(), time.time(), time.monotonic()
     try:
-        ended = supervisor.run(command, {**os.environ, **set_by_us}, tell_of=told.hear, line=told.line)
+        ended = supervisor.run(file, command, {**environment, **set_by_us}, tell_of=told.hear, line=told.line)
     except OSError as error:
-        raise click.ClickException(f"{command[0]}: {error.strerror}") from None
+        raise click.ClickException(f"{printable(command[0])}: it could not be started: {error.strerror}") from None
     finally:
         if jobserver:
             jobserver.close()
@@ -112,10 +119,10 @@ def _bounds(reserve: float | None, jobs: int | None) -> Bounds:
     limit = None if isinstance(group, Missing) else group.limit
     total = memory.total if limit is None else min(memory.total, limit)
     where = "machine" if total == memory.total else "container"
-    wanted = min(RESERVE, total // 8) if reserve is None else int(reserve * GB)
-    if wanted >= total:
+    wanted = min(RESERVE, total // 8) if reserve is None else reserve * GB
+    if not wanted < total:  # nor is nan
         raise click.ClickException(f"--reserve {reserve:g}: this {where} has {total / GB:.1f} GB of memory in all")
-    return Bounds(room.least, wanted, where, processors(), jobs)
+    return Bounds(room.least, int(wanted), where, processors(), jobs)
 
 
 def _directory() -> str:
@@ -125,8 +132,8 @@ def _directory() -> str:
         return ""
 
 
-def _jobserver(command: tuple[str, ...], jobs: int) -> Jobserver | None:
-    if not speaks(command, os.environ):
+def _jobserver(command: tuple[str, ...], environment: Mapping[str, str], jobs: int) -> Jobserver | None:
+    if not speaks(command, environment):
         return None
     try:
         return Jobserver(jobs)

@@ -2,8 +2,7 @@
 
 What the command is given is what we were given: its arguments, environment, descriptors, directory, umask and signal mask.
 Python has ignored SIGPIPE and SIGXFSZ before we run, and nothing tells whether they were ignored before that: they go back to
-their defaults, as `subprocess` has it. Python also sets LC_CTYPE in an environment without a locale (PEP 538): /proc has the one
-before.
+their defaults, as `subprocess` has it.
 """
 
 import atexit
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from sparkdoctor.cli import say
-from sparkdoctor.command import CommandError, find
+from sparkdoctor.command import CommandError, find, given
 from sparkdoctor.model import Missing, Report, Result, Status
 from sparkdoctor.render import headline, printable
 
@@ -345,20 +344,6 @@ def leave(text: str) -> None:
 
 
 # --- becoming the command
-
-
-def given() -> dict[str, str]:
-    """The environment that we were started with; Python's own may have more (LC_CTYPE)."""
-    try:
-        with open("/proc/self/environ", "rb") as file:
-            entries = [entry.partition(b"=") for entry in file.read().split(b"\0")]
-    except OSError:
-        return dict(os.environ)
-    found: dict[str, str] = {}
-    for name, equals, value in entries:
-        if name and equals:
-            found.setdefault(os.fsdecode(name), os.fsdecode(value))  # the first of a name counts, as for getenv
-    return found or ({} if len(os.environ) <= 1 else dict(os.environ))
 
 
 def children() -> set[int]:
