@@ -102,9 +102,6 @@ def simulate(
                 number += 1
                 running.append(Running(pending.pop(), number, now))
             free = memory - sum(one.memory for one in running)
-            least = min(least, free)
-            if free < 0:
-                return Outcome(float("inf"), least, "killed", *_stops(running + over), looks)
             if gate and now >= next_look - 1e-9:
                 looks += 1
                 decision = gate.decide(now, [one.job(now) for one in running], int(free))

@@ -71,7 +71,7 @@ BURST = 20
 LOOKS = 0.02, 0.5
 """The shortest and the longest time between two looks, in seconds."""
 CALM = 0.5
-"""Seconds that a job stands or runs at least, unless memory is short or nothing else runs; and those a stop has to take effect."""
+"""Seconds that a job stands or runs at least, unless memory is short or nothing else runs; a stop has as long to work."""
 IDLE = 3.0
 """Seconds without CPU time after which a running job counts as waiting, perhaps for one that stands still."""
 BLIND = 5.0
@@ -129,12 +129,15 @@ class _Seen:
         return self.job.cpu - self.grown
 
     def update(self, job: Job, now: float, passed: float) -> None:
-        rate = (job.memory - self.job.memory) / passed if passed > 0 else 0.0
-        self.growth = max(rate, self.growth * 0.5 ** (passed / 0.2))
-        self.mark = min(self.mark, job.memory)
+        if self.growth or job.memory != self.job.memory:
+            rate = (job.memory - self.job.memory) / passed if passed > 0 else 0.0
+            self.growth = max(rate, self.growth * 0.5 ** (passed / 0.2))
         if job.memory > self.mark * 1.05:
             self.mark, self.grown = job.memory, job.cpu
-        self.peak = max(self.peak, job.memory)
+        elif job.memory < self.mark:
+            self.mark = job.memory
+        if job.memory > self.peak:
+            self.peak = job.memory
         if job.cpu > self.job.cpu:
             self.worked = now
         self.begun = self.begun or job.memory > LARGE
@@ -176,12 +179,7 @@ class _Kind:
         self.next = sum(like) / len(like)
 
     def reckon(self, one: _Seen) -> None:
-        """Set what a job is expected to take: what those took that got as far as it has."""
-        if not one.begun:
-            one.likely = one.safe = self.next
-            one.worst = max(self.next, self.ranked[-1])
-            one.strange = False
-            return
+        """Set what a job that has begun is expected to take: what those took that got as far as it has."""
         most = self.ranked[-1]
         place = bisect_left(self.ranked, one.peak)
         if place < len(self.ranked):
@@ -245,38 +243,36 @@ class Gate:
             one = before.pop(job.id, None) or _Seen(job, now)
             one.update(job, now, passed)
             self._seen[job.id] = one
-            self._kind(job.kind)
+            if job.kind not in self._kinds:
+                self._kinds[job.kind] = _Kind(*GUESS.get(job.kind, OTHER), trusted=job.kind in TRUSTED)
         for one in before.values():
             if one.begun and one.looks > 1:
-                self._kind(one.job.kind).took.append(one.peak)
+                self._kinds[one.job.kind].took.append(one.peak)
         if before:
             self._spent.clear()
             self._deep.clear()
-
-    def _kind(self, name: str) -> _Kind:
-        if name not in self._kinds:
-            self._kinds[name] = _Kind(*GUESS.get(name, OTHER), trusted=name in TRUSTED)
-        return self._kinds[name]
 
     def _expect(self) -> None:
         """What each job will take."""
         for kind in self._kinds.values():
             kind.rank(kind.running)
             kind.running = []
-        for begun in True, False:
-            for one in self._seen.values():
-                if one.begun == begun:
-                    kind = self._kinds[one.job.kind]
-                    known = self._known.get(one.job.name, 0)
-                    if known and one.peak <= known:
-                        one.likely = one.safe = one.worst = known
-                        one.strange = False
-                    else:
-                        kind.reckon(one)
-                    if begun:
-                        kind.running.append(one)
-            for kind in self._kinds.values():
-                kind.rank(kind.running)
+        new = []
+        for one in self._seen.values():
+            if not one.begun:
+                new.append(one)
+                continue
+            kind = self._kinds[one.job.kind]
+            kind.reckon(one)
+            kind.running.append(one)
+            if one.peak <= (known := self._known.get(one.job.name, 0)):
+                one.likely, one.safe, one.worst, one.strange = known, known, known, False
+        for kind in self._kinds.values():
+            kind.rank(kind.running)
+        for one in new:
+            kind = self._kinds[one.job.kind]
+            known = self._known.get(one.job.name, 0)
+            one.likely, one.worst = (known, known) if known else (kind.next, max(kind.next, kind.ranked[-1]))
 
     def _pause(self, now: float, room: float, begun: Sequence[_Seen]) -> dict[Id, float]:
         """Stop those, of most need first, that would take what the ones before them need to end one after the other.
@@ -328,7 +324,8 @@ class Gate:
             need = max(one.need, kind.guess) if steep else one.need
             fits = OVERLAP * taken + need + max(doubt, one.worst - one.likely) <= room
             goes = not working or (fits and not blocked and not capped)
-            one.tell(now, wait=not goes)
+            if goes or not one.told:
+                one.tell(now, wait=not goes)
             if goes:
                 working = True
                 taken += one.need
