@@ -6,8 +6,9 @@ who is to stand still. Its rules:
 1. *What a job will take* is what it took in an earlier build of the same; else the mean of what finished jobs of its kind took
    that got as far as it has; else a cautious guess by kind, which fades as it stops growing and is corrected by what others take.
    What outgrows all that is expected to go as far again beyond.
-2. *A new job begins* when that fits: what all running ones may still take, with one of them taking the most that any ever took,
-   and its own share, out of what is free above the reserve. Until then it is held: it has next to nothing, so it costs nothing.
+2. *A new job begins* when that fits: what all running ones may still take, a part that is kept for one which takes the most that
+   any ever took, and its own share, out of what is free above the reserve. Until then it is held: it has next to nothing, so it
+   costs nothing. While few have finished, few begin on their word, and none begins while one is paused.
 3. *A running job is paused* before those that need less than it could no longer end one after the other (the banker's
    algorithm): what is paused keeps its memory, so somebody must always be able to finish and give back. Those that
    need most stop first, none more than is needed, and they go on before anything new begins.
@@ -62,6 +63,8 @@ UNLIKELY = 16
 """But no more than so many times what it has: where there is plenty it disturbs nobody."""
 OVERLAP = 0.75
 """What is counted, for a new job, of what running ones may still take: their peaks do not fall together."""
+DOUBT = 0.4
+"""The part of what is free that is kept at most for one that takes the most that any took: a fat one among thin ones."""
 FAST = 1.0 * _GB
 """Bytes a second that a job takes at most: a core gets hardly more fresh pages from Linux."""
 SLOW = 1.0 * _MB
@@ -136,8 +139,7 @@ class _Seen:
             self.mark, self.grown = job.memory, job.cpu
         elif job.memory < self.mark:
             self.mark = job.memory
-        if job.memory > self.peak:
-            self.peak = job.memory
+        self.peak = max(self.peak, job.memory)
         if job.cpu > self.job.cpu:
             self.worked = now
         self.begun = self.begun or job.memory > LARGE
@@ -322,7 +324,8 @@ class Gate:
             capped = self._jobs is not None and name != "other" and count.total() - count["other"] >= self._jobs
             steep = kind.took and one.job.name not in self._known and count[name] >= RAMP * len(kind.took)
             need = max(one.need, kind.guess) if steep else one.need
-            fits = OVERLAP * taken + need + max(doubt, one.worst - one.likely) <= room
+            spare = min(max(doubt, one.worst - one.likely), DOUBT * room)
+            fits = OVERLAP * taken + need + spare <= room
             goes = not working or (fits and not blocked and not capped)
             if goes or not one.told:
                 one.tell(now, wait=not goes)
@@ -346,7 +349,7 @@ class Gate:
                     self._spent.add(one.job.id)
         had = sum(one.job.memory for one in begun) + room
         tries = [one for one in begun if one.told and one.job.id not in self._spent]
-        tries = [one for one in tries if one.job.memory < max(0.8 * had, self._reserve / 4)]
+        tries = [one for one in tries if one.job.memory < max(0.9 * had, self._reserve / 4)]
         if tries and last >= 0:
             one = min(
                 tries,
@@ -365,7 +368,7 @@ class Gate:
         job, held = worst.job, sum(one.job.memory for one in begun)
         left = f"{gib(max(room + self._reserve, 0))} are left, of which {gib(self._reserve)} are to stay free"
         many = sum(one.job.memory >= job.memory / 4 for one in begun)
-        if many == 1 or job.memory >= 0.8 * (held + room):
+        if many == 1 or job.memory >= 0.9 * (held + room):
             return f"{job.name}: {job.tool} has taken {gib(job.memory)}; {left}", job
         fit = max(1, min(many - 1, int((held + room) / (MARGIN * job.memory))))
         return f"{many} jobs have begun and none can finish: they hold {gib(held)}; {left}; take --jobs {fit}", job
