@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from sparkdoctor.building.gate import Decision, Gate
-from sparkdoctor.building.job import Job
+from sparkdoctor.building.job import Id, Job
 
 GB = 10**9
 MB = 10**6
@@ -50,7 +50,6 @@ class Outcome(NamedTuple):
     stops: int
     most_stops: int
     looks: int
-    decisions: tuple[Decision, ...] = ()
 
 
 class Running:
@@ -65,6 +64,10 @@ class Running:
         return self.unit.memory(self.cpu)
 
     @property
+    def identity(self) -> Id:
+        return self.number, int(self.born * 100)
+
+    @property
     def to_corner(self) -> float:
         """CPU seconds to the next corner of its profile."""
         return next((end - self.cpu for end, _ in self.unit.profile if end > self.cpu + 1e-9), 0.0)
@@ -72,7 +75,7 @@ class Running:
     def job(self, now: float) -> Job:
         memory = int(self.memory)
         tool = {"cuda": "cicc", "c++": "cc1plus", "c": "cc1", "link": "ld"}.get(self.unit.kind, "tool")
-        identity = (self.number, int(self.born * 100))
+        identity = self.identity
         return Job(
             identity, self.unit.name, self.unit.kind, tool, now - self.born, memory, memory, self.cpu, self.stopped, (identity,)
         )
@@ -99,16 +102,13 @@ def simulate(
                 number += 1
                 running.append(Running(pending.pop(), number, now))
             free = memory - sum(one.memory for one in running)
-            least = min(least, free)
-            if free < 0:
-                return Outcome(float("inf"), least, "killed", *_stops(running + over), looks)
             if gate and now >= next_look - 1e-9:
                 looks += 1
                 decision = gate.decide(now, [one.job(now) for one in running], int(free))
                 see(now, running, free, decision)
                 if decision.end:
                     return Outcome(float("inf"), least, decision.end, *_stops(running + over), looks)
-                _obey(decision, running, now)
+                _obey(decision, running)
                 next_look = now + decision.look
             working = [one for one in running if not one.stopped]
             if not working and (gate is None or looks > 10**6):
@@ -131,9 +131,9 @@ def simulate(
     return Outcome(now, least, "", *_stops(over), looks)
 
 
-def _obey(decision: Decision, running: Iterable[Running], now: float) -> None:
+def _obey(decision: Decision, running: Iterable[Running]) -> None:
     for one in running:
-        identity = one.job(now).id
+        identity = one.identity
         if identity in decision.wait and not one.stopped:
             one.stopped = True
             one.stops += 1
@@ -183,7 +183,11 @@ def shaped(kind: str, peak: float, seconds: float, name: str = "") -> Unit:
     steepest = max((after[1] - before[1]) / (after[0] - before[0]) for before, after in itertools.pairwise(fraction))
     seconds = max(seconds, steepest * peak / FASTEST)
     kind = {"late": "cuda", "flat": "c++"}.get(kind, kind)
-    return Unit(name or f"{kind}-{peak / MB:.0f}", kind, ((0.0, 5.0 * MB), *((part * seconds, share * peak) for part, share in fraction[1:])))
+    return Unit(
+        name or f"{kind}-{peak / MB:.0f}",
+        kind,
+        ((0.0, 5.0 * MB), *((part * seconds, share * peak) for part, share in fraction[1:])),
+    )
 
 
 def _same(random: Random) -> Build:
@@ -240,7 +244,9 @@ def _evoformer(random: Random) -> Build:
     units = tuple(shaped("cuda", random.uniform(3.3, 3.6) * GB, random.uniform(70, 90)) for _ in range(3))
     cxx = tuple(shaped("c++", random.uniform(0.6, 0.9) * GB, random.uniform(15, 25)) for _ in range(random.randint(0, 2)))
     whole, reserve = random.choice([4.5, 6, 8, 12]), random.choice([0.5, 0.8])
-    return Build(((*units, *cxx), (shaped("link", 0.1 * GB, 1),)), random.choice([2, 4, 20]), (whole - reserve) * GB, reserve * GB)
+    return Build(
+        ((*units, *cxx), (shaped("link", 0.1 * GB, 1),)), random.choice([2, 4, 20]), (whole - reserve) * GB, reserve * GB
+    )
 
 
 def _hundreds(random: Random) -> Build:

@@ -6,8 +6,9 @@ who is to stand still. Its rules:
 1. *What a job will take* is what it took in an earlier build of the same; else the mean of what finished jobs of its kind took
    that got as far as it has; else a cautious guess by kind, which fades as it stops growing and is corrected by what others take.
    What outgrows all that is expected to go as far again beyond.
-2. *A new job begins* when that fits: what all running ones may still take, with one of them taking the most that any ever took,
-   and its own share, out of what is free above the reserve. Until then it is held: it has next to nothing, so it costs nothing.
+2. *A new job begins* when that fits: what all running ones may still take, a part that is kept for one which takes the most that
+   any ever took, and its own share, out of what is free above the reserve. Until then it is held: it has next to nothing, so it
+   costs nothing. While few have finished, few begin on their word, and none begins while one is paused.
 3. *A running job is paused* before those that need less than it could no longer end one after the other (the banker's
    algorithm): what is paused keeps its memory, so somebody must always be able to finish and give back. Those that
    need most stop first, none more than is needed, and they go on before anything new begins.
@@ -21,8 +22,8 @@ Only what this gate has stopped is let go by it: a job that somebody else has st
 
 import math
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
@@ -41,36 +42,47 @@ GUESS = {
     "link": (0.5 * _GB, 1.0),
 }
 """Bytes that a job of a kind may take before one has finished: an attention kernel of DeepSpeed's takes 3.5 GB, a C++ file with
-PyTorch's headers 1 GB. And the CPU seconds without growth after which that is doubted: nvcc's programs rest in between."""
+PyTorch's headers 1 GB. And the CPU seconds without growth after which more is doubted: nvcc's programs rest in between."""
 OTHER = 0.1 * _GB, 1.0
 """The same for any other kind."""
+TRUSTED = frozenset({"cuda"})
+"""Kinds whose guess was measured: until one outgrows it, others run beside the first as if it were known."""
+SAMPLES = 64
+"""Finished jobs of a kind that are remembered: later parts of a build differ from its beginning."""
+RAMP = 2
+"""Jobs that begin for each that has finished, where it took less than the guess: the first to finish are the small ones."""
+SAFE = 0.8
+"""The part of those like it that take no more than a job is given way for."""
+MARGIN = 1.1
+"""What it is given beyond: no two are quite the same."""
+ODD = 1.5
+"""So many times the most that any took, and nobody knows what it will take."""
+ALL = 0.85
+"""The part of all that can be had that such a job is given way for; those beside it stop when they have taken the rest."""
+UNLIKELY = 16
+"""But no more than so many times what it has: where there is plenty it disturbs nobody."""
+OVERLAP = 0.75
+"""What is counted, for a new job, of what running ones may still take: their peaks do not fall together."""
+DOUBT = 0.4
+"""The part of what is free that is kept at most for one that takes the most that any took: a fat one among thin ones."""
 FAST = 1.0 * _GB
 """Bytes a second that a job takes at most: a core gets hardly more fresh pages from Linux."""
+SLOW = 1.0 * _MB
+"""Bytes a second below which a job does not grow."""
 BURST = 20
 """Births between two looks that must do no harm: a build tool starts one for each core at once."""
 LOOKS = 0.02, 0.5
 """The shortest and the longest time between two looks, in seconds."""
 CALM = 0.5
-"""Seconds that a job stands or runs at least, unless memory is short or nothing else runs; also the time a stop has to take effect."""
+"""Seconds that a job stands or runs at least, unless memory is short or nothing else runs; a stop has as long to work."""
 IDLE = 3.0
 """Seconds without CPU time after which a running job counts as waiting, perhaps for one that stands still."""
 BLIND = 5.0
-"""Seconds for which the last figure serves where free memory cannot be read; without one nobody is held."""
-THETA = 0.85
-SAFE = 0.8
-MARGIN = 1.1
-ODD = 1.5
-ALPHA = 0.75
-SLOW = 1.0 * _MB
-"""Bytes a second below which a job does not grow."""
-LATE = 2.0
-"""Seconds after which a job that was not seen before has begun: it is too late to hold it."""
-LARGE = 0.2 * _GB
-"""Bytes with which it has begun too."""
-FEW = 4
-"""Finished jobs of a kind after which the guess has had its say."""
-SAMPLES = 64
-"""Finished jobs of a kind that are remembered: later parts of a build differ from its beginning."""
+"""Seconds for which the last figure serves where free memory cannot be read; without one memory holds nobody back."""
+UNKNOWN = 1e18
+"""What is reckoned with then, in bytes."""
+LATE, LARGE = 2.0, 0.2 * _GB
+"""Seconds of age, and bytes, with which a job has begun: it is too late to hold it."""
 
 
 class Decision(NamedTuple):
@@ -120,11 +132,13 @@ class _Seen:
         return self.job.cpu - self.grown
 
     def update(self, job: Job, now: float, passed: float) -> None:
-        rate = (job.memory - self.job.memory) / passed if passed > 0 else 0.0
-        self.growth = max(rate, self.growth * 0.5 ** (passed / 0.2))
-        self.mark = min(self.mark, job.memory)
+        if self.growth or job.memory != self.job.memory:
+            rate = (job.memory - self.job.memory) / passed if passed > 0 else 0.0
+            self.growth = max(rate, self.growth * 0.5 ** (passed / 0.2))
         if job.memory > self.mark * 1.05:
             self.mark, self.grown = job.memory, job.cpu
+        elif job.memory < self.mark:
+            self.mark = job.memory
         self.peak = max(self.peak, job.memory)
         if job.cpu > self.job.cpu:
             self.worked = now
@@ -148,8 +162,8 @@ class _Seen:
 class _Kind:
     """What jobs of one kind take."""
 
-    def __init__(self, guess: float, patience: float) -> None:
-        self.guess, self.patience, self.trusted = guess, patience, patience == 20  # noqa
+    def __init__(self, guess: float, patience: float, *, trusted: bool) -> None:
+        self.guess, self.patience, self.trusted = guess, patience, trusted
         self.took: deque[float] = deque(maxlen=SAMPLES)
         self.ranked = [guess]
         self.above = [guess]
@@ -167,12 +181,7 @@ class _Kind:
         self.next = sum(like) / len(like)
 
     def reckon(self, one: _Seen) -> None:
-        """Set what a job is expected to take: what those took that got as far as it has."""
-        if not one.begun:
-            one.likely = one.safe = self.next
-            one.worst = max(self.next, self.ranked[-1])
-            one.strange = False
-            return
+        """Set what a job that has begun is expected to take: what those took that got as far as it has."""
         most = self.ranked[-1]
         place = bisect_left(self.ranked, one.peak)
         if place < len(self.ranked):
@@ -211,11 +220,11 @@ class Gate:
         self._note(now, jobs)
         if free is not None:
             self._free = now, free
-        room = (self._free[1] if now - self._free[0] <= BLIND else math.inf) - self._reserve
+        room = (self._free[1] if now - self._free[0] <= BLIND else UNKNOWN) - self._reserve
         self._expect()
         mine = [one for one in self._seen.values() if one.told or one.owed or not one.job.stopped]
         begun, new = [one for one in mine if one.begun], [one for one in mine if not one.begun]
-        end = None, None
+        end: tuple[str, Job] | tuple[None, None] = None, None
         if room < 0 and any(one.growth > SLOW for one in begun if not one.stands(now)):
             end = self._drain(now, room, begun, new)
         else:
@@ -236,38 +245,36 @@ class Gate:
             one = before.pop(job.id, None) or _Seen(job, now)
             one.update(job, now, passed)
             self._seen[job.id] = one
-            self._kind(job.kind)
+            if job.kind not in self._kinds:
+                self._kinds[job.kind] = _Kind(*GUESS.get(job.kind, OTHER), trusted=job.kind in TRUSTED)
         for one in before.values():
             if one.begun and one.looks > 1:
-                self._kind(one.job.kind).took.append(one.peak)
+                self._kinds[one.job.kind].took.append(one.peak)
         if before:
             self._spent.clear()
             self._deep.clear()
-
-    def _kind(self, name: str) -> _Kind:
-        if name not in self._kinds:
-            self._kinds[name] = _Kind(*GUESS.get(name, OTHER))
-        return self._kinds[name]
 
     def _expect(self) -> None:
         """What each job will take."""
         for kind in self._kinds.values():
             kind.rank(kind.running)
             kind.running = []
-        for begun in True, False:
-            for one in self._seen.values():
-                if one.begun == begun:
-                    kind = self._kinds[one.job.kind]
-                    known = self._known.get(one.job.name, 0)
-                    if known and one.peak <= known:
-                        one.likely = one.safe = one.worst = known
-                        one.strange = False
-                    else:
-                        kind.reckon(one)
-                    if begun:
-                        kind.running.append(one)
-            for kind in self._kinds.values():
-                kind.rank(kind.running)
+        new = []
+        for one in self._seen.values():
+            if not one.begun:
+                new.append(one)
+                continue
+            kind = self._kinds[one.job.kind]
+            kind.reckon(one)
+            kind.running.append(one)
+            if one.peak <= (known := self._known.get(one.job.name, 0)):
+                one.likely, one.safe, one.worst, one.strange = known, known, known, False
+        for kind in self._kinds.values():
+            kind.rank(kind.running)
+        for one in new:
+            kind = self._kinds[one.job.kind]
+            known = self._known.get(one.job.name, 0)
+            one.likely, one.worst = (known, known) if known else (kind.next, max(kind.next, kind.ranked[-1]))
 
     def _pause(self, now: float, room: float, begun: Sequence[_Seen]) -> dict[Id, float]:
         """Stop those, of most need first, that would take what the ones before them need to end one after the other.
@@ -275,7 +282,10 @@ class Gate:
         What each may take of that is returned.
         """
         whole = room + sum(one.job.memory for one in begun)
-        needs = {one.job.id: max(one.safe, THETA * whole if one.strange else 0) - one.job.memory for one in begun}
+        needs = {
+            one.job.id: max(one.safe, min(ALL * whole, UNLIKELY * one.peak) if one.strange else 0) - one.job.memory
+            for one in begun
+        }
         order = sorted(begun, key=lambda one: (needs[one.job.id], one.born, one.job.id))
         growth = sum(one.growth for one in begun if not one.stands(now))
         slack = {}
@@ -291,71 +301,78 @@ class Gate:
                 growth -= one.growth
         return slack
 
-    def _start(
-        self, now: float, room: float, slack: Mapping[Id, float], begun: Sequence[_Seen], new: Sequence[_Seen]
-    ) -> None:
+    def _start(self, now: float, room: float, slack: Mapping[Id, float], begun: Sequence[_Seen], new: Sequence[_Seen]) -> None:
         """Let go whose share is there: first those that were paused, the oldest first, then new ones."""
         running = [one for one in begun if not one.stands(now)]
+        paused = sorted((one for one in begun if one.stands(now)), key=_age)
         working = any(now - one.worked < IDLE for one in running)
-        taken = sum(one.need for one in running)
-        doubt = max((one.worst - one.likely for one in running), default=0.0)
-        count = sum(one.job.kind != "other" for one in running)
-        paused = [one for one in begun if one.stands(now)]
         if paused and not working:
-            first = min(paused, key=lambda one: (one.job.id in self._spent, slack[one.job.id] < math.inf, one.need, one.born))
-            first.tell(now, wait=False)
+            running.append(min(paused, key=lambda one: (one.job.id in self._spent, slack[one.job.id] < math.inf, _age(one))))
+            running[-1].tell(now, wait=False)
             working = True
-        blocked = any(one.told for one in paused)
-        for one in sorted(paused, key=lambda one: one.born):
+        taken = sum(one.need for one in running)
+        for one in paused:
             if one.told and now - one.turn >= CALM and taken + one.need <= min(room, slack[one.job.id]):
                 one.tell(now, wait=False)
                 taken += one.need
-                count += one.job.kind != "other"
-        for one in sorted(new, key=lambda one: (one.born, one.job.id)):
-            capped = self._jobs is not None and count >= self._jobs and one.job.kind != "other"
-            kind = self._kind(one.job.kind)
-            ramp = 2 * len(kind.took)
-            same = sum(1 for o in self._seen.values() if o.begun and not o.told and o.job.kind == one.job.kind)
-            need = one.need if same < ramp or one.job.name in self._known else max(one.need, kind.guess if kind.took else 0)
-            fits = ALPHA * taken + need + max(doubt, one.worst - one.likely) <= room
+                running.append(one)
+        blocked = any(one.told for one in paused)
+        doubt = max((one.worst - one.likely for one in running), default=0.0)
+        count = Counter(one.job.kind for one in running)
+        for one in sorted(new, key=_age):
+            name, kind = one.job.kind, self._kinds[one.job.kind]
+            capped = self._jobs is not None and name != "other" and count.total() - count["other"] >= self._jobs
+            steep = kind.took and one.job.name not in self._known and count[name] >= RAMP * len(kind.took)
+            need = max(one.need, kind.guess) if steep else one.need
+            spare = min(max(doubt, one.worst - one.likely), DOUBT * room)
+            fits = OVERLAP * taken + need + spare <= room
             goes = not working or (fits and not blocked and not capped)
-            one.tell(now, wait=not goes)
+            if goes or not one.told:
+                one.tell(now, wait=not goes)
             if goes:
                 working = True
                 taken += one.need
                 doubt = max(doubt, one.worst - one.likely)
-                count += one.job.kind != "other"
+                count[name] += 1
 
     def _drain(
         self, now: float, room: float, begun: Sequence[_Seen], new: Sequence[_Seen]
     ) -> tuple[str, Job] | tuple[None, None]:
-        """The reserve is touched: one at a time may take of it, to finish and give back. Else: why the build is to end."""
+        """The reserve is touched: one at a time may take half of it, to finish and give back. Else: why the build is to end."""
+        last = room + self._reserve / 2
         for one in new:
             one.tell(now, wait=True)
-        held = sum(one.job.memory for one in begun)
-        growing = [one for one in begun if not one.stands(now) and one.growth > SLOW]
-        for one in growing:
-            one.tell(now, wait=True)
-            if one.job.id in self._deep and room < -self._reserve / 2:
-                self._spent.add(one.job.id)
-        tries = [one for one in begun if one.job.id not in self._spent and one.job.memory < 0.8 * (held + room)]
-        tries = [one for one in tries if room >= -self._reserve / 2]
-        last = room + self._reserve / 2
-        tries.sort(key=lambda one: (one.job.id not in self._deep, one.need > last, one.need if one.need <= last else -one.job.memory))
-        if tries:
-            tries[0].tell(now, wait=False)
-            self._deep = {tries[0].job.id}
+        for one in begun:
+            if one.growth > SLOW and not one.stands(now):
+                one.tell(now, wait=True)
+                if one.job.id in self._deep and last < 0:
+                    self._spent.add(one.job.id)
+        had = sum(one.job.memory for one in begun) + room
+        tries = [one for one in begun if one.told and one.job.id not in self._spent]
+        tries = [one for one in tries if one.job.memory < max(0.9 * had, self._reserve / 4)]
+        if tries and last >= 0:
+            one = min(
+                tries,
+                key=lambda one: (one.job.id not in self._deep, one.need > last, min(one.need, last), -one.job.memory, _age(one)),
+            )
+            one.tell(now, wait=False)
+            self._deep = {one.job.id}
             return None, None
-        if any(not one.stands(now) and now - one.worked < IDLE for one in begun):
+        if any(not one.told and now - one.worked < IDLE for one in begun):
             return None, None
         return self._reason(room, begun)
 
     def _reason(self, room: float, begun: Sequence[_Seen]) -> tuple[str, Job]:
-        worst = max(self._seen.values(), key=lambda one: one.job.memory)
+        """Why the build is to end, and because of whom."""
+        worst = max(begun, key=lambda one: one.job.memory)
         job, held = worst.job, sum(one.job.memory for one in begun)
-        left = f"{gib(int(room + self._reserve))} are left, of which {gib(self._reserve)} are to stay free"
-        if job.memory >= 0.8 * held:
+        left = f"{gib(max(room + self._reserve, 0))} are left, of which {gib(self._reserve)} are to stay free"
+        many = sum(one.job.memory >= job.memory / 4 for one in begun)
+        if many == 1 or job.memory >= 0.9 * (held + room):
             return f"{job.name}: {job.tool} has taken {gib(job.memory)}; {left}", job
-        many = [one for one in begun if one.job.memory >= held / len(begun) / 2]
-        fit = max(1, int((held + room) / max(worst.likely, 1)))
-        return f"{len(many)} jobs have begun and none can finish: they hold {gib(held)}; {left}; take --jobs {fit}", job
+        fit = max(1, min(many - 1, int((held + room) / (MARGIN * job.memory))))
+        return f"{many} jobs have begun and none can finish: they hold {gib(held)}; {left}; take --jobs {fit}", job
+
+
+def _age(one: _Seen) -> tuple[float, Id]:
+    return one.born, one.job.id
