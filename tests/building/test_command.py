@@ -21,11 +21,7 @@ from building.yard import BUILD, PATIENCE, Yard, read, states, until
 def yard(tmp_path: Path) -> Iterator[Yard]:
     made = Yard(tmp_path)
     yield made
-    for pid in states(str(tmp_path)):  # whatever a test came to, nothing of it stays
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    made.clear()
 
 
 # --- the command's own
@@ -184,7 +180,7 @@ def test_a_terminal_that_understands_nothing_gets_no_line(yard: Yard, term: str)
 
 
 def test_who_leaves_by_a_double_fork_is_named_and_left_alone(yard: Yard) -> None:
-    line = f"(setsid {yard.place}/cc -c unit1.c >/dev/null 2>&1 </dev/null &) ; exit 3"
+    line = f"(setsid {yard.place}/cc -c unit1.c >/dev/null 2>&1 </dev/null &) ; sleep 0.3; exit 3"
     started = time.monotonic()
     ended = yard.run("--report", "report.json", command=("sh", "-c", line))
     assert ended.returncode == 3

@@ -1,7 +1,9 @@
 """A yard to build in: a build tool whose jobs stand at a gate (a named pipe) until the test opens it, and the command that watches."""
 
+import contextlib
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -20,11 +22,12 @@ class Yard:
 
     def __init__(self, place: Path) -> None:
         self.place = place
+        self._started: list[subprocess.Popen[bytes]] = []
         self.gate = place / "gate"
         os.mkfifo(self.gate)
         # The shell opens the pipe only to read: it stands until somebody has it open for writing.
         script(place / "cc", f"#!/bin/sh\nread line < {self.gate}\n")
-        script(place / "make", f'#!/bin/sh\nfor i in $(seq "$1"); do {place}/cc -c "unit$i.c" & done\nwait\n')
+        script(place / "make", f'#!/bin/sh\n[ "$1" = --version ] && echo GNU Make 4.3 && exit\nfor i in $(seq "$1"); do {place}/cc -c "unit$i.c" & done\nwait\n')
         self.env = {**os.environ, "SPARKDOCTOR_STATE": str(place / "state"), "HOME": str(place)}
         for name in ("MAKEFLAGS", "MAX_JOBS"):
             self.env.pop(name, None)
@@ -32,7 +35,8 @@ class Yard:
     def start(self, *args: str, command: Sequence[str] = (), prefix: Sequence[str] = (), **how: Any) -> "subprocess.Popen[bytes]":
         """Start `sparkdoctor build`."""
         how = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **how}
-        return subprocess.Popen([*prefix, *BUILD, *args, "--", *command], env=self.env, cwd=self.place, **how)
+        self._started.append(subprocess.Popen([*prefix, *BUILD, *args, "--", *command], env=self.env, cwd=self.place, **how))
+        return self._started[-1]
 
     def run(self, *args: str, command: Sequence[str] = (), prefix: Sequence[str] = ()) -> "subprocess.CompletedProcess[bytes]":
         """Run it to its end."""
@@ -48,7 +52,14 @@ class Yard:
         """Let all jobs through that are at the gate, and all that come later: until the jobs are over."""
         descriptor = os.open(self.gate, os.O_RDWR)
         os.write(descriptor, b"go\n" * 1000)
-        self._open = descriptor
+
+    def clear(self) -> None:
+        """Whatever a test came to, nothing of it stays."""
+        for pid in [child.pid for child in self._started if child.poll() is None] + list(states(str(self.place))):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for child in self._started:
+            child.communicate()
 
     def jobs(self) -> dict[int, str]:
         """The jobs that are there, with their states."""
