@@ -18,27 +18,13 @@ TELL: list[str | bytes] = [
     "cat",
     "/proc/self/status",
     "/proc/thread-self/children",
-    "mark",
     "/proc/self/cmdline",
+    "mark",
     "/proc/self/environ",
     ODD,
 ]
-"""What is told: signals and umask, children, the directory, the arguments, the environment."""
-OF_ITSELF = (
-    "Pid",
-    "Tgid",
-    "NSpid",
-    "NStgid",
-    "NSpgid",
-    "NSsid",
-    "Vm",
-    "Rss",
-    "Hugetlb",
-    "voluntary",
-    "nonvoluntary",
-    "Cpus",
-    "Mems",
-)
+"""What is told: signals and umask, children, the arguments, the directory (that has the mark), the environment."""
+TOLD = ("Umask", "PPid", "Uid", "Gid", "Groups", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt", "Cap", "NoNewPrivs", "Threads")
 
 
 def test_the_command_gets_what_we_were_given(doors: Doors, tmp_path: Path) -> None:
@@ -47,25 +33,20 @@ def test_the_command_gets_what_we_were_given(doors: Doors, tmp_path: Path) -> No
     os.set_inheritable(writing, True)
 
     def tell(*argv: str | bytes, mode: str = "") -> tuple[list[bytes], list[bytes]]:
-        def prepare() -> None:
-            os.umask(0o027)
-            signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGUSR2})
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            os.close(0)
-
         # Without a locale, in which Python sets one.
         env = {os.fsencode(name): os.fsencode(value) for name, value in doors.env.items() if name != "LANG"}
         env |= {b"ODD": ODD, b"MAX_JOBS": b"1", b"SPARKDOCTOR_PREFLIGHT": mode.encode()}
-        ended = subprocess.run(
-            argv, env=env, stdout=subprocess.PIPE, cwd=tmp_path, preexec_fn=prepare, close_fds=False, check=False
-        )
-        given, _, environment = ended.stdout.partition(b"PATH=")
-        lines = given.splitlines()
-        return [line for line in lines if not line.startswith(tuple(map(str.encode, OF_ITSELF)))], environment.split(b"\0")
+        start = ["sh", "-c", 'umask 027; exec env --block-signal=USR2 --ignore-signal=HUP "$@" 0<&-', "sh", *argv]
+        ended = subprocess.run(start, env=env, stdout=subprocess.PIPE, cwd=tmp_path, close_fds=False, check=False)
+        given, _, environment = ended.stdout.partition(b"here\n")
+        told = tuple(name.encode() for name in TOLD)  # the rest of the status is of the process that tells
+        lines = [line for line in given.splitlines() if b":\t" not in line or line.startswith(told)]
+        return lines, environment.split(b"\0")
 
     listing = ["ls", "/proc/self/fd"]
     (given, environment), (open_ones, _) = tell(*TELL), tell(*listing)
-    assert b"here" in given
+    assert {b"Umask:\t0027", b"SigBlk:\t0000000000000800", b"SigIgn:\t0000000000000001"} <= set(given)
+    assert b"ODD=" + ODD in environment
     assert str(writing).encode() in open_ones
     for mode in ("off", "enforce"):
         through, more = tell(*COMMAND, "--", *TELL, mode=mode)
