@@ -126,6 +126,8 @@ def simulate(
                 return Outcome(float("inf"), least, "killed", *_stops(running + over), looks)
             running = [one for one in running if one not in ended]
             over += ended
+            if ended and any(one.stopped for one in running):
+                next_look = now  # who looks is woken by the end of a job that others may wait for
             if now > 10**6:
                 return Outcome(float("inf"), least, "endless", *_stops(running + over), looks)
     return Outcome(now, least, "", *_stops(over), looks)
@@ -160,7 +162,7 @@ class Build(NamedTuple):
         return simulate(self.waves, cores=self.cores, memory=self.room + self.reserve, at_once=count, gate=gate, **more)
 
     def gated(self, **more: Any) -> Outcome:
-        return self.run(Gate(int(self.reserve)), **more)
+        return self.run(Gate(int(self.reserve), processors=self.cores), **more)
 
     def best(self) -> tuple[float, float]:
         """Seconds of the best fixed job count: of those that survive at all, and of those that leave the reserve alone."""

@@ -66,11 +66,9 @@ OVERLAP = 0.75
 DOUBT = 0.4
 """The part of what is free that is kept at most for one that takes the most that any took: a fat one among thin ones."""
 FAST = 1.0 * _GB
-"""Bytes a second that a job takes at most: a core gets hardly more fresh pages from Linux."""
+"""Bytes a second that a processor takes at most: it gets hardly more fresh pages from Linux. What waits for one takes none."""
 SLOW = 1.0 * _MB
 """Bytes a second below which a job does not grow."""
-BURST = 20
-"""Births between two looks that must do no harm: a build tool starts one for each core at once."""
 LOOKS = 0.02, 0.5
 """The shortest and the longest time between two looks, in seconds."""
 CALM = 0.5
@@ -118,6 +116,7 @@ class _Seen:
         self.safe = 0.0  # what most like it stay below
         self.worst = 0.0  # the highest that must be reckoned with
         self.strange = False  # it is like none that has finished: nobody knows
+        self.sure = False  # an earlier build has told
         self.told = False  # to stand still, by us
         self.owed = False  # to be continued, by us
         self.turn = now  # when that last changed
@@ -199,11 +198,19 @@ class _Kind:
 class Gate:
     """Decides at each look, from what it has seen so far. Pure: no clock, no process."""
 
-    def __init__(self, reserve: int, jobs: int | None = None, known: Mapping[str, int] = MappingProxyType({})) -> None:
-        """`reserve` bytes are to stay free; at most `jobs` compilers at once; `known` are peaks in bytes by a job's name, of an
-        earlier build of the same.
-        """  # noqa: D205
-        self._reserve, self._jobs, self._known = reserve, jobs, known
+    def __init__(
+        self,
+        reserve: int,
+        jobs: int | None = None,
+        known: Mapping[str, int] = MappingProxyType({}),
+        *,
+        processors: int = 20,
+    ) -> None:
+        """Of a machine with so many processors, `reserve` bytes are to stay free, and at most `jobs` compilers run at once.
+
+        `known` are peaks in bytes by a job's name, of an earlier build of the same.
+        """
+        self._reserve, self._jobs, self._known, self._processors = reserve, jobs, known, processors
         self._seen: dict[Id, _Seen] = {}
         self._kinds: dict[str, _Kind] = {}
         self._spent: set[Id] = set()  # whom the reserve has stopped
@@ -230,8 +237,7 @@ class Gate:
         else:
             slack = self._pause(now, room, begun)
             self._start(now, room, slack, begun, new)
-        going = sum(not one.told for one in mine)
-        self._look = min(max((room + self._reserve / 2) / 4 / (FAST * (going + BURST)), LOOKS[0]), LOOKS[1])
+        self._look = min(max((room + self._reserve / 2) / 4 / (FAST * self._processors), LOOKS[0]), LOOKS[1])
         wait = frozenset(one.job.id for one in mine if one.told)
         go = frozenset(one.job.id for one in mine if one.owed)
         return Decision(wait, go, self._look, *end)
@@ -267,13 +273,15 @@ class Gate:
             kind = self._kinds[one.job.kind]
             kind.reckon(one)
             kind.running.append(one)
-            if one.peak <= (known := self._known.get(one.job.name, 0)):
+            one.sure = one.peak <= (known := self._known.get(one.job.name, 0))
+            if one.sure:
                 one.likely, one.safe, one.worst, one.strange = known, known, known, False
         for kind in self._kinds.values():
             kind.rank(kind.running)
         for one in new:
             kind = self._kinds[one.job.kind]
             known = self._known.get(one.job.name, 0)
+            one.sure = known > 0
             one.likely, one.worst = (known, known) if known else (kind.next, max(kind.next, kind.ranked[-1]))
 
     def _pause(self, now: float, room: float, begun: Sequence[_Seen]) -> dict[Id, float]:
@@ -310,11 +318,11 @@ class Gate:
             running.append(min(paused, key=lambda one: (one.job.id in self._spent, slack[one.job.id] < math.inf, _age(one))))
             running[-1].tell(now, wait=False)
             working = True
-        taken = sum(one.need for one in running)
+        taken = sum(map(_counted, running))
         for one in paused:
             if one.told and now - one.turn >= CALM and taken + one.need <= min(room, slack[one.job.id]):
                 one.tell(now, wait=False)
-                taken += one.need
+                taken += _counted(one)
                 running.append(one)
         blocked = any(one.told for one in paused)
         doubt = max((one.worst - one.likely for one in running), default=0.0)
@@ -325,13 +333,13 @@ class Gate:
             steep = kind.took and one.job.name not in self._known and count[name] >= RAMP * len(kind.took)
             need = max(one.need, kind.guess) if steep else one.need
             spare = min(max(doubt, one.worst - one.likely), DOUBT * room)
-            fits = OVERLAP * taken + need + spare <= room
+            fits = taken + need + spare <= room
             goes = not working or (fits and not blocked and not capped)
             if goes or not one.told:
                 one.tell(now, wait=not goes)
             if goes:
                 working = True
-                taken += one.need
+                taken += _counted(one)
                 doubt = max(doubt, one.worst - one.likely)
                 count[name] += 1
 
@@ -372,6 +380,11 @@ class Gate:
             return f"{job.name}: {job.tool} has taken {gib(job.memory)}; {left}", job
         fit = max(1, min(many - 1, int((held + room) / (MARGIN * job.memory))))
         return f"{many} jobs have begun and none can finish: they hold {gib(held)}; {left}; take --jobs {fit}", job
+
+
+def _counted(one: _Seen) -> float:
+    """What is reckoned with, for others, of what a running job may still take."""
+    return one.need * (1.0 if one.sure else OVERLAP)
 
 
 def _age(one: _Seen) -> tuple[float, Id]:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from sparkdoctor import process
+from sparkdoctor.building.ear import Ear, Heard
 from sparkdoctor.building.footer import FAREWELL, Footer
-from sparkdoctor.building.gate import Decision, Gate
+from sparkdoctor.building.gate import LOOKS, Decision, Gate
 from sparkdoctor.building.job import Id, Job
 from sparkdoctor.building.jobserver import Jobserver
 from sparkdoctor.building.ledger import Ledger
@@ -72,20 +73,22 @@ class Supervisor:
         process.subreaper()  # who leaves the tree by a double fork becomes our child
         heard = {number for number in _PASSED if signal.getsignal(number) is not signal.SIG_IGN} | set(_HEARD)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+        self._ear = Ear(heard)
         self._dog = Watchdog(2 if self._footer and self._footer.possible else None, FAREWELL)
         try:
             self._command = _start(file, argv, environment, before)
             self._began = time.monotonic()
             self._watcher = Watcher(os.getpid())
             self._watcher.leave_out(self._dog.pid)
-            return self._watch(heard, tell_of, line)
+            return self._watch(tell_of, line)
         finally:
             if self._footer:
                 self._footer.leave()
             self._dog.close()
+            self._ear.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _watch(self, heard: set[signal.Signals], tell_of: Callable[[Look], None], line: Callable[[Look, int], str]) -> Ended:
+    def _watch(self, tell_of: Callable[[Look], None], line: Callable[[Look, int], str]) -> Ended:
         while True:
             look = self._look()
             tell_of(look)
@@ -94,11 +97,7 @@ class Supervisor:
                 return self._over(look.decision.end, look.decision.culprit)
             if self._footer and look.seconds >= _FOOTER:
                 self._footer.show(lambda width: line(look, width))  # noqa: B023 (called at once)
-            until = time.monotonic() + look.decision.look
-            while self._ended is None and (left := until - time.monotonic()) > 0:
-                if (got := signal.sigtimedwait(heard, left)) is None:
-                    break
-                self._hear(got)
+            self._wait(look)
             if self._ended is not None:
                 self._ledger.see(time.monotonic(), (), None if look.room is None else look.room.least)  # its jobs have ended
                 return self._over(None, None)
@@ -126,16 +125,29 @@ class Supervisor:
         for gone in self._dog.still - there:
             self._dog.go_on(gone)  # it has ended, or belongs to no job any more
 
-    def _hear(self, got: "signal.struct_siginfo") -> None:
-        if got.si_signo == signal.SIGCHLD:
+    def _wait(self, look: Look) -> None:
+        """Wait for the next look: it is due at once when a job ends whose end others wait for."""
+        waiting = look.decision.wait
+        self._ear.watch(job.id for job in look.sight.jobs if waiting and job.id not in waiting)
+        now = time.monotonic()
+        until, least = now + look.decision.look, now + min(LOOKS)
+        while self._ended is None and (left := until - time.monotonic()) > 0:
+            signals, ended = self._ear.wait(left)
+            for one in signals:
+                self._hear(one)
+            if ended:
+                until = min(until, max(least, time.monotonic()))
+
+    def _hear(self, got: Heard) -> None:
+        if got.number == signal.SIGCHLD:
             self._reap()
-        elif got.si_signo == signal.SIGTSTP:
+        elif got.number == signal.SIGTSTP:
             if self._footer:
                 self._footer.leave()
             os.kill(os.getpid(), signal.SIGSTOP)
-        elif got.si_signo != signal.SIGCONT and got.si_code != _BY_TERMINAL:
+        elif got.number != signal.SIGCONT and got.code != _BY_TERMINAL:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._command, got.si_signo)
+                os.kill(self._command, got.number)
 
     def _reap(self) -> None:
         """Take leave of all children that have ended: the command, and who was orphaned to us."""

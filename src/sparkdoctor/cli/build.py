@@ -32,7 +32,9 @@ from sparkdoctor.profiles import Profile
 from sparkdoctor.render import printable
 
 RESERVE = 8 * GIB
-"""Bytes that stay free for others, of a large machine; of a small one an eighth: what a Spark needs to answer at all."""
+"""Bytes that stay free of a large machine: what a Spark needs to answer at all."""
+PARTS = {"machine": 8, "container": 16}
+"""Of less the eighth part; of a container half of that: where it is full a process dies, and the machine goes on."""
 GB = 10**9
 TOLD = 30.0
 """Seconds between two lines that say that compilers wait, where there is no terminal with a line for that."""
@@ -49,7 +51,7 @@ _SECONDS = 5.0
     epilog="Examples: sparkdoctor build -- pip install flash-attn --no-build-isolation | sparkdoctor build --reserve 16 -- ninja",
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[--] COMMAND...")
-@click.option("--reserve", type=click.FloatRange(0), metavar="GB", help="Memory that stays free.  [default: 8.6, or an eighth]")
+@click.option("--reserve", type=click.FloatRange(0), metavar="GB", help="Memory that stays free.  [default: 8.6; of less an eighth, of a container's a sixteenth]")
 @click.option("--jobs", type=click.IntRange(1, 4096), metavar="N", help="At most so many compilers at once.")
 @click.option("--report", type=click.Path(), metavar="FILE", help="Write what the build took there, as JSON.")
 def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, report: str | None) -> int:
@@ -73,7 +75,7 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
     if jobserver:
         set_by_us["MAKEFLAGS"] = f"{environment.get('MAKEFLAGS', '')}{jobserver.flags}"
     ledger, footer = Ledger(), Footer()
-    gate = Gate(bounds.reserve, jobs, past.known(command, _directory()))
+    gate = Gate(bounds.reserve, jobs, past.known(command, _directory()), processors=cores)
     supervisor = Supervisor(gate, ledger, jobserver=jobserver, footer=footer)
     told = _Teller(footer, ledger, bounds)
     kills, started, began = _kills(), time.time(), time.monotonic()
@@ -119,7 +121,7 @@ def _bounds(reserve: float | None, jobs: int | None) -> Bounds:
     limit = None if isinstance(group, Missing) else group.limit
     total = memory.total if limit is None else min(memory.total, limit)
     where = "machine" if total == memory.total else "container"
-    wanted = min(RESERVE, total // 8) if reserve is None else reserve * GB
+    wanted = min(RESERVE, total // PARTS[where]) if reserve is None else reserve * GB
     if not wanted < total:  # nor is nan
         raise click.ClickException(f"--reserve {reserve:g}: this {where} has {total / GB:.1f} GB of memory in all")
     return Bounds(room.least, int(wanted), where, processors(), jobs)
