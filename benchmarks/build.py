@@ -2,14 +2,13 @@
 
 python benchmarks/build.py [--memory 3g] [--runs 1] [--most 4] [--project DIR --mount PATH …]
 
-Needs root, podman, runc and debootstrap, as the tests marked `containers` do. Without --project a C++ set is made whose units need
-known memory (300 MB to 1.4 GB); DIR is any directory with a build.ninja and what it needs below the PATHs, which are mounted where
-they are. `--plenty` measures what sparkdoctor costs a build that needs no help: no limit, bare and watched in turn.
+Needs root, podman, runc and debootstrap, as the tests marked `containers` do. Without --project a C++ set is made whose units
+need known memory (300 MB to 1.4 GB); DIR is any directory with a build.ninja, and what that needs lies below the PATHs, which are
+mounted where they are. `--plenty` measures what sparkdoctor costs a build that needs no help: no limit, bare and watched in turn.
 """
 
 import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path

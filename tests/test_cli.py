@@ -17,7 +17,7 @@ from sparkdoctor.registry import Registry
 
 COMMAND = (str(Path(sys.executable).with_name("sparkdoctor")),)
 IDS = sorted(Registry.load().checks)
-COMMANDS = ("check", "fix", "undo", "env", "preflight", "smoke", "list", "explain", "record")
+COMMANDS = ("check", "fix", "undo", "env", "preflight", "build", "smoke", "list", "explain", "record")
 STATUSES = ("ok", "warning", "failed", "skipped", "crashed")
 Ended = subprocess.CompletedProcess[str]
 

@@ -81,7 +81,7 @@ class Running:
         )
 
 
-def simulate(
+def simulate(  # noqa: C901 (one loop over time)
     waves: Sequence[Sequence[Unit]],
     *,
     cores: int,

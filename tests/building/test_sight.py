@@ -19,7 +19,9 @@ Tree = dict[int, tuple[int, str]]
 """Processes: number, parent, command line."""
 
 
-def write(proc: Path, pid: int, parent: int, line: str, *, state: str = "S", pages: int = 10, began: int = 100, cpu: int = 7) -> None:
+def write(
+    proc: Path, pid: int, parent: int, line: str, *, state: str = "S", pages: int = 10, began: int = 100, cpu: int = 7
+) -> None:
     """A process as /proc shows it."""
     place = proc / str(pid)
     place.mkdir(parents=True, exist_ok=True)
@@ -88,8 +90,8 @@ def test_what_stands_still_all_of_it_or_a_part(tmp_path: Path) -> None:
     write(tmp_path, 20, 10, "cc -c a.c", state="T", pages=10, began=50, cpu=100)
     write(tmp_path, 21, 20, "cc1 a.c", state="t", pages=3000)
     (job,) = Watcher(10, str(tmp_path)).look().jobs
-    assert job.stopped and job.tool == "cc1" and job.memory == 3010 * PAGE and job.biggest == 3000 * PAGE
-    assert job.id == (20, 50) and job.processes == ((20, 50), (21, 100))
+    assert (job.stopped, job.tool, job.memory, job.biggest) == (True, "cc1", 3010 * PAGE, 3000 * PAGE)
+    assert (job.id, job.processes) == ((20, 50), ((20, 50), (21, 100)))
     assert job.cpu == pytest.approx((100 + 1 + 2 + 3 + 7 + 1 + 2 + 3) / TICKS)
     write(tmp_path, 21, 20, "cc1 a.c", state="R")
     assert not Watcher(10, str(tmp_path)).look().jobs[0].stopped

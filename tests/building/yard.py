@@ -27,7 +27,10 @@ class Yard:
         os.mkfifo(self.gate)
         # The shell opens the pipe only to read: it stands until somebody has it open for writing.
         script(place / "cc", f"#!/bin/sh\nread line < {self.gate}\n")
-        script(place / "make", f'#!/bin/sh\n[ "$1" = --version ] && echo GNU Make 4.3 && exit\nfor i in $(seq "$1"); do {place}/cc -c "unit$i.c" & done\nwait\n')
+        script(
+            place / "make",
+            f'#!/bin/sh\n[ "$1" = --version ] && echo GNU Make 4.3 && exit\nfor i in $(seq "$1"); do {place}/cc -c "unit$i.c" & done\nwait\n',
+        )
         self.env = {**os.environ, "SPARKDOCTOR_STATE": str(place / "state"), "HOME": str(place)}
         for name in ("MAKEFLAGS", "MAX_JOBS"):
             self.env.pop(name, None)
@@ -41,7 +44,12 @@ class Yard:
     def run(self, *args: str, command: Sequence[str] = (), prefix: Sequence[str] = ()) -> "subprocess.CompletedProcess[bytes]":
         """Run it to its end."""
         return subprocess.run(
-            [*prefix, *BUILD, *args, "--", *command], env=self.env, cwd=self.place, capture_output=True, timeout=PATIENCE, check=False
+            [*prefix, *BUILD, *args, "--", *command],
+            env=self.env,
+            cwd=self.place,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
         )
 
     @property

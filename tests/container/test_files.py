@@ -165,7 +165,8 @@ def test_weights_are_mounted_where_openfold3_looks(tmp_path: Path) -> None:
 
 
 def test_limits_are_what_sparkdoctor_env_tells() -> None:
-    from sparkdoctor.cli.env import SHM_GIB, STACK
+    from sparkdoctor.cli.env import SHM_GIB
+    from sparkdoctor.mends import STACK
 
     told = ["--gpus", "all", "--ipc=host", "--ulimit", "memlock=-1", "--ulimit", f"stack={STACK}"]
     for words in (words for words in dry() if words[1] == "run"):

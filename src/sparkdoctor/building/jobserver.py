@@ -29,7 +29,8 @@ def speaks(argv: Sequence[str], environment: Mapping[str, str]) -> bool:
     # A ninja may call make, and a make another one, by the usual name.
     needed = {argv[0]: _NINJA if tool in _NINJAS else _MAKE, "make": _MAKE}
     found = {name: _version(name, environment) for name in needed}
-    return found[argv[0]] is not None and all(found[name] is None or found[name] >= least for name, least in needed.items())
+    versions = [(version, needed[name]) for name, version in found.items() if version is not None]
+    return found[argv[0]] is not None and all(version >= least for version, least in versions)
 
 
 def _version(name: str, environment: Mapping[str, str]) -> tuple[int, ...] | None:

@@ -11,7 +11,7 @@ from posixpath import basename, splitext
 from typing import NamedTuple
 
 from sparkdoctor.building.job import Id, Job
-from sparkdoctor.compiling import Process, arguments, subject, parse_stat
+from sparkdoctor.compiling import Process, arguments, parse_stat, subject
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STRANGERS = 2.0

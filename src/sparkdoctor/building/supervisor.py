@@ -65,7 +65,9 @@ class Supervisor:
         tell_of: Callable[[Look], None],
         line: Callable[[Look, int], str],
     ) -> Ended:
-        """Run the program `file` to its end. `tell_of` hears of each look; `line` is the line at the bottom, of at most so many columns.
+        """Run the program `file` to its end.
+
+        `tell_of` hears of each look; `line` is the line at the bottom of a terminal, of at most so many columns.
 
         Raises:
             OSError: it could not be started.
@@ -163,28 +165,17 @@ class Supervisor:
         """End the whole build: asked first, killed soon; who has taken all the memory is not asked for long."""
         asked = time.monotonic()
         told: set[Id] = set()
-        while time.monotonic() < asked + _GRACE:
-            sight = self._watcher.look()
-            if not sight.processes:
-                break
-            for pid in sight.processes:
-                if (one := sight.id(pid)) not in told:
-                    told.add(one)
-                    tell(one, signal.SIGTERM)
+        while (passed := time.monotonic() - asked) < 2 * _GRACE and (sight := self._watcher.look()).processes:
+            there = {sight.id(pid) for pid in sight.processes}
+            for one in there - told:
+                tell(one, signal.SIGTERM)
+            told |= there
             for one in self._dog.still:
                 self._dog.go_on(one)
-            if culprit is not None and time.monotonic() > asked + _GRACE / 4:
-                for one in culprit.processes:
-                    tell(one, signal.SIGKILL)
-            time.sleep(0.02)
-            self._reap()
-        for _ in range(100):
-            sight = self._watcher.look()
-            if not sight.processes:
-                break
-            for pid in sight.processes:
-                tell(sight.id(pid), signal.SIGKILL)
-            time.sleep(0.01)
+            late: set[Id] = set(culprit.processes) if culprit is not None and passed > _GRACE / 4 else set()
+            for one in late | (there if passed > _GRACE else set()):
+                tell(one, signal.SIGKILL)
+            time.sleep(min(LOOKS))
             self._reap()
 
     def _over(self, reason: str | None, culprit: Job | None) -> Ended:
@@ -194,7 +185,7 @@ class Supervisor:
         return Ended(1 if self._ended is None else self._ended, reason, culprit, names)
 
 
-def _start(file: str, argv: Sequence[str], environment: Mapping[str, str], mask: set[signal.Signals]) -> int:
+def _start(file: str, argv: Sequence[str], environment: Mapping[str, str], mask: set[int | signal.Signals]) -> int:
     """Start a command as a shell would start it in our place: its descriptors are ours, its signals those that we were given.
 
     Neither of what does that for others would do: subprocess hands down the signals that we block, and posix_spawn of glibc
@@ -211,7 +202,7 @@ def _start(file: str, argv: Sequence[str], environment: Mapping[str, str], mask:
             for number in ours | {signal.SIGPIPE, signal.SIGXFSZ}:  # Python ignores these two
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            os.execve(file, argv, environment)
+            os.execve(file, tuple(argv), environment)  # noqa: S606 (it is somebody else's)
         except OSError as error:
             os.write(saying, str(error.errno).encode())
         finally:

@@ -29,8 +29,8 @@ def variables(environment: Mapping[str, str], jobs: int) -> dict[str, str]:
     each of them takes memory like a job and cannot be held back alone.
 
     Sources: torch/utils/cpp_extension.py (MAX_JOBS); cmake-env-variables(7); flash-attention setup.py (NVCC_THREADS, 4 without);
-    TransformerEngine build_tools/utils.py (NVTE_BUILD_THREADS_PER_JOB); DeepSpeed op_builder/builder.py (DS_NVCC_THREADS); the Cargo
-    book, "Environment variables".
+    TransformerEngine build_tools/utils.py (NVTE_BUILD_THREADS_PER_JOB); DeepSpeed op_builder/builder.py (DS_NVCC_THREADS); the
+    Cargo book, "Environment variables".
     """
     wanted = {
         "MAX_JOBS": jobs,

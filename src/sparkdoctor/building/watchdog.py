@@ -55,9 +55,9 @@ class Watchdog:
 
     def _watch(self, hearing: int) -> None:
         os.setsid()  # what a terminal sends to us all is not for it
-        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
+        for deadly in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
             with contextlib.suppress(OSError, ValueError):
-                signal.signal(number, signal.SIG_IGN)
+                signal.signal(deadly, signal.SIG_IGN)
         nothing = os.open(os.devnull, os.O_RDWR)
         kept = -1 if self._terminal is None else os.dup(self._terminal)
         for number in (0, 1, 2):  # who waits for our output to end waits for us alone

@@ -21,11 +21,11 @@ _COMMANDS = {
     "fix": "Mend what the checks find; shown first, checked afterwards.",
     "undo": "Take a treatment back.",
     "preflight": "Examine this machine, then become a command: a container's ENTRYPOINT.",
+    "build": "Run a build inside the memory there is.",
     "smoke": "Predict ubiquitin with OpenFold3, and judge it.",
     "list": "List all checks and fixes.",
     "explain": "Explain one check or fix: what it wants, why, from what source.",
     "record": "Write down what this machine says, for a replay elsewhere.",
-    "build": "Run a build inside the memory there is.",
     "env": "Print what to export for this machine.",
 }
 

@@ -51,7 +51,12 @@ _SECONDS = 5.0
     epilog="Examples: sparkdoctor build -- pip install flash-attn --no-build-isolation | sparkdoctor build --reserve 16 -- ninja",
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[--] COMMAND...")
-@click.option("--reserve", type=click.FloatRange(0), metavar="GB", help="Memory that stays free.  [default: 8.6; of less an eighth, of a container's a sixteenth]")
+@click.option(
+    "--reserve",
+    type=click.FloatRange(0),
+    metavar="GB",
+    help="Memory that stays free.  [default: an eighth, at most 8.6; of a container's limit a sixteenth]",
+)
 @click.option("--jobs", type=click.IntRange(1, 4096), metavar="N", help="At most so many compilers at once.")
 @click.option("--report", type=click.Path(), metavar="FILE", help="Write what the build took there, as JSON.")
 def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, report: str | None) -> int:

@@ -29,7 +29,7 @@ SHM_GIB = 16
 @quick
 @click.option("--docker", "form", flag_value="docker", help="Print ENV lines for a Dockerfile.")
 @click.option("--docker-run", "form", flag_value="docker-run", help="Print options for docker run, on one line.")
-def command(profile: str, python: str | None, timeout: float | None, form: str | None) -> int:
+def command(profile: str | None, python: str | None, timeout: float | None, form: str | None) -> int:
     """Print what to export for this machine, each variable with its reason; nothing is written.
 
     What you have set yourself is left as it is; where it is wrong, that is said on stderr.

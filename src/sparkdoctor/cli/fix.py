@@ -48,7 +48,7 @@ def command(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     dry_run: bool,
     yes: bool,
     form: str,
-    profile: str,
+    profile: str | None,
     python: str | None,
     deep: bool,
     timeout: float | None,

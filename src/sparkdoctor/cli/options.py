@@ -22,7 +22,11 @@ def complete_ids(ctx: click.Context, param: click.Parameter, incomplete: str) ->
     return [name for name in Registry.load().checks if name.startswith(incomplete)]
 
 
-_PROFILE = click.option("--profile", default=profiles.DEFAULT, metavar="NAME|FILE", show_default=True, help="What is demanded.")
+PROFILE = "SPARKDOCTOR_PROFILE"
+"""The variable that names the profile where no option does: an image demands the same of each of its commands."""
+profile_option = click.option(
+    "--profile", metavar="NAME|FILE", help=f"What is demanded.  [default: ${PROFILE}, else {profiles.DEFAULT}]"
+)
 _PYTHON = click.option("--python", metavar="PATH", help="The Python whose packages are examined.")
 _DEEP = click.option("--deep", is_flag=True, help="Also do real work in that Python: import, compile, launch, compare.")
 
@@ -39,7 +43,7 @@ def _timeout(default: str) -> Callable[[Callable[..., Any]], Any]:
 def examination(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that examine a machine."""
     timed: Callable[..., Any] = _timeout(f"{QUICK_SECONDS:g}; deep: {DEEP_SECONDS:g}")(command)
-    return _PROFILE(_PYTHON(_DEEP(timed)))
+    return profile_option(_PYTHON(_DEEP(timed)))
 
 
 def openfold(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,15 +56,16 @@ def openfold(command: Callable[..., Any]) -> Callable[..., Any]:
 def quick(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that look, and do no deep work."""
     timed: Callable[..., Any] = _timeout(f"{QUICK_SECONDS:g}")(command)
-    return _PROFILE(_PYTHON(timed))
+    return profile_option(_PYTHON(timed))
 
 
-def load_profile(name: str) -> profiles.Profile:
-    """The profile, or a usage error that names file, line and key."""
+def load_profile(name: str | None) -> profiles.Profile:
+    """The profile of the option, else of the variable, else the default; or a usage error that names file, line and key."""
+    source = "" if name is not None else os.environ.get(PROFILE, "")
     try:
-        return profiles.load(name)
+        return profiles.load(source or (profiles.DEFAULT if name is None else name))
     except profiles.ProfileError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(f"${PROFILE}: {error}" if source else str(error)) from None
 
 
 def know_severities(registry: Registry, profile: profiles.Profile) -> None:

@@ -23,7 +23,7 @@ from sparkdoctor.render import headline, printable
 
 REFUSED = 78
 """Exit code where the command was not started. Source: sysexits.h, EX_CONFIG."""
-PROFILE, MODE = "SPARKDOCTOR_PROFILE", "SPARKDOCTOR_PREFLIGHT"
+MODE = "SPARKDOCTOR_PREFLIGHT"
 MODES = ("enforce", "warn", "off")
 TERMINATION_LOG = "/dev/termination-log"
 """Where Kubernetes looks for the reason. Source: its documentation, "Determine the Reason for Pod Failure"."""
@@ -55,7 +55,7 @@ class _Command(click.Command):
     " sparkdoctor preflight --wait 5m",
 )
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND]...")
-@click.option("--profile", metavar="NAME|FILE", help=f"What is demanded.  [default: ${PROFILE}, else dgx-spark]")
+@click.option("--profile", metavar="NAME|FILE", help="What is demanded.  [default: $SPARKDOCTOR_PROFILE, else dgx-spark]")
 @click.option("--python", metavar="PATH", help="The Python whose packages are examined.")
 @click.option(
     "--timeout",
@@ -201,7 +201,7 @@ class _Examiner:
         from sparkdoctor.reading import limits  # noqa: PLC0415
 
         self._environment = environment
-        self._profile = _profile(profile, environment)
+        self._profile = options.load_profile(profile)
         self._python = options.find_python(python)
         self._seconds = options.seconds(timeout, deep=False)
         self._ignore = ignore
@@ -243,17 +243,6 @@ class _Examiner:
         from sparkdoctor.machine import Machine  # noqa: PLC0415
 
         return Machine(LocalHost(self._python, environment=environment), self._profile, timeout=self._seconds)
-
-
-def _profile(name: str | None, environment: Mapping[str, str]) -> Any:
-    """The profile of the option, else of the variable, else the default."""
-    from sparkdoctor import profiles  # noqa: PLC0415
-
-    source, value = ("--profile", name) if name is not None else (f"${PROFILE}", environment.get(PROFILE) or profiles.DEFAULT)
-    try:
-        return profiles.load(value)
-    except profiles.ProfileError as error:
-        raise click.ClickException(f"{source}: {error}") from None
 
 
 def _merged(report: Report, again: list[Result], seconds: float) -> Report:

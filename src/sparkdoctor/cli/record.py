@@ -18,7 +18,7 @@ from sparkdoctor.tape import Recorder
 @click.argument("file", type=click.Path())
 @examination
 @click.option("--notes", default="", metavar="TEXT", help="A remark to put on the tape.")
-def command(file: str, profile: str, python: str | None, deep: bool, timeout: float | None, notes: str) -> int:
+def command(file: str, profile: str | None, python: str | None, deep: bool, timeout: float | None, notes: str) -> int:
     """Write what this machine says to FILE (- for stdout), to be replayed elsewhere.
 
     Names of users and hosts, home directories, addresses, serials, UUIDs and secrets are taken out. Look the file over

@@ -17,12 +17,12 @@ from rich.text import Text
 
 from sparkdoctor import process
 from sparkdoctor.cli import NO_VERDICT, Broke, emit, say
-from sparkdoctor.cli.options import find_file, find_python, load_profile, watching
+from sparkdoctor.cli.options import find_file, find_python, load_profile, profile_option, watching
 from sparkdoctor.facts import gib
 from sparkdoctor.files import without_waiting
 from sparkdoctor.host import LocalHost
 from sparkdoctor.machine import Machine
-from sparkdoctor.profiles import DEFAULT, Profile
+from sparkdoctor.profiles import Profile
 from sparkdoctor.query import LIMIT, Query, read
 from sparkdoctor.render import printable
 from sparkdoctor.render import smoke as render
@@ -53,7 +53,7 @@ _LOOKING = 60.0
 @click.option("--kernels", is_flag=True, help="Compare the attention kernels with float64 instead; needs no weights.")
 @click.option("--judge", metavar="DIR", help="Judge what a prediction has written before, here or elsewhere.")
 @click.option("--query", metavar="FILE", help="With --judge: what was predicted, where it was not ubiquitin.")
-@click.option("--profile", default=DEFAULT, metavar="NAME|FILE", show_default=True, help="What kind of machine this is to be.")
+@profile_option
 @click.option("--python", metavar="PATH", help="The Python that has OpenFold3.")
 @click.option(
     "--format", "form", type=click.Choice(("terminal", "json")), default="terminal", show_default=True, help="How to report."
