@@ -1,6 +1,7 @@
 """`sparkdoctor preflight` as a process: what it starts, what that is given, what it refuses and says."""
 
 import os
+import re
 import signal
 import subprocess
 import time
