@@ -165,7 +165,7 @@ started=$(run "$docker" run --detach --name "$worker" --user 0:0 "${container[@]
 # Its status says what is left to do, here or outside of the container; whether that matters is judged afterwards.
 treat() {
   local status=0
-  run "$docker" exec "$worker" sparkdoctor fix "$@" --profile "$profile" || status=$?
+  run "$docker" exec "$worker" sparkdoctor fix "$@" || status=$?
   ((status < 2)) || die "sparkdoctor fix $* could not do its work (status $status)" 'What it said stands above.' \
     "To look for yourself: $PROGRAM --no-gpu, then $docker run ${container[*]} -it $tag"
 }
@@ -173,7 +173,7 @@ treat --all --yes
 treat warm-kernels --yes
 # What root has compiled belongs to whom it is for.
 run "$docker" exec "$worker" chown --recursive "$owner" "$CACHE" || die "the caches could not be given to $owner"
-run "$docker" exec "$worker" sparkdoctor check --profile "$profile" --fail-on never --format json --output "$REPORT" ||
+run "$docker" exec "$worker" sparkdoctor check --fail-on never --format json --output "$REPORT" ||
   die 'the machine could not be examined' "To see why: $docker run ${container[*]} $tag sparkdoctor check"
 
 # --- 3. commit it, as it was started from
@@ -202,11 +202,11 @@ run "$docker" commit "${changes[@]}" "$worker" "$candidate" || die 'the containe
 say 'checking a fresh container of it'
 ignored=()
 [[ -n $weights || -n $secret ]] || ignored=(--ignore weights-missing)
-fresh check --profile "$profile" "${ignored[@]}" || die "a fresh container of the image is not ready for work" \
+fresh check "${ignored[@]}" || die "a fresh container of the image is not ready for work" \
   'Each problem above comes with its remedy. What lies outside of the container is mended on the host; then run this again:' \
   'what was built is not built anew, and compiled kernels are kept with --cache-volume.'
 if [[ -n $openfold3 ]]; then
-  fresh check kernels-not-warm --profile "$profile" --fail-on warning || die 'its kernels are not compiled, all the same' \
+  fresh check kernels-not-warm --fail-on warning || die 'its kernels are not compiled, all the same' \
     'Above, sparkdoctor fix warm-kernels has said why.'
 fi
 run "$docker" tag "$candidate" "$tag"

@@ -23,6 +23,7 @@ from sparkdoctor.facts import (
     TritonKernels,
     gib,
 )
+from sparkdoctor.facts.exports import EMPTY_IS_UNSET
 from sparkdoctor.model import Missing
 from sparkdoctor.profiles import Profile
 
@@ -108,7 +109,7 @@ def perform(planned: Raise) -> bool:
 def variables(
     environment: Mapping[str, str], exports: Exports | Missing, cgroup: Cgroup | Missing, system: System | Missing
 ) -> dict[str, tuple[str, str]]:
-    """What to set, and why: names that have no value yet, not even an empty one."""
+    """What to set, and why: names that have no value yet. Whether an empty one is none, their readers say."""
     wanted = {} if isinstance(exports, Missing) else dict(exports.wanted)
     # PyTorch, OpenMP, MKL, OpenBLAS and numexpr all read this one, and so does nproc(1), by which scripts choose `make -j`.
     # Without it each starts a thread for every processor that it sees, which a quota (unlike a cpuset) does not hide.
@@ -117,7 +118,8 @@ def variables(
         threads = max(1, ceil(cgroup.cpus))
         if threads < system.usable_cpus:
             wanted[THREADS] = str(threads), f"this container may use {cgroup.cpus:g} of {system.usable_cpus} processors"
-    return {name: value for name, value in wanted.items() if name not in environment}
+    unset = {name for name in wanted if not environment.get(name) and (name in EMPTY_IS_UNSET or name not in environment)}
+    return {name: value for name, value in wanted.items() if name in unset}
 
 
 def may_cure(check: Check, ours: bool) -> bool:

@@ -60,6 +60,11 @@ def test_a_whole_build_is_believed_and_a_failed_one_adds() -> None:
     assert past.known(COMMAND, "/src") == {"a.cu": 5, "b.cu": 9}
 
 
+def test_the_longest_name_that_a_file_can_have_is_kept() -> None:
+    keep({"x" * 255: 1})
+    assert past.known(COMMAND, "/src") == {"x" * 255: 1}
+
+
 def test_no_more_than_some_are_kept(state: Path) -> None:
     many = {f"{number}.cu": 1 << 30 for number in range(3 * past.NAMES)}
     for number in range(past.KEPT + 3):
@@ -83,7 +88,7 @@ def test_names_that_are_no_unicode() -> None:
 
 
 @pytest.mark.parametrize(
-    "peaks", [None, [], "x", {"a": "1"}, {"a": True}, {"a": -1}, {"a": 1e9}, {"a": 1 << 60}, {"x" * 129: 1}, {"a": None}]
+    "peaks", [None, [], "x", {"a": "1"}, {"a": True}, {"a": -1}, {"a": 1e9}, {"a": 1 << 60}, {"x" * 256: 1}, {"a": None}]
 )
 def test_peaks_that_make_no_sense_are_not_known(state: Path, peaks: Any) -> None:
     keep({"a": 1})

@@ -212,6 +212,14 @@ def test_stack_limit_low(soft: int | None, hard: int | None, engine: str | None,
     assert judge("stack-limit-low").status is OK
 
 
+@pytest.mark.parametrize(("wanted", "stack"), [(8, 64 * MIB), (256, 256 * MIB)])
+def test_the_stack_to_start_a_container_with_is_what_the_profile_wants(wanted: float, stack: int) -> None:
+    profile = Profile(stack_mib=Severity(failed=wanted))
+    verdict = judge("stack-limit-low", but(Limits, stack=Limit(MIB, MIB)), Container("docker"), profile)
+    assert verdict.remedy is not None
+    assert verdict.remedy.text == f"Start the container with --ulimit stack={stack}."
+
+
 @pytest.mark.parametrize(
     ("soft", "engine", "status"),
     [

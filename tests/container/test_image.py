@@ -191,6 +191,20 @@ def test_sparkdoctor_lies_apart_and_examines_that_python(image: Built) -> None:
     assert TORCH in ended.stdout
 
 
+def test_what_is_set_for_the_python_of_the_base_is_none_of_its_own(image: Built, tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise SystemExit(9)")
+    options = ("--env", "SPARKDOCTOR_PREFLIGHT=off", "--volume", f"{tmp_path}:/own:ro")
+    for variable in ("PYTHONPATH=/own", "PYTHONHOME=/nowhere"):
+        ended = image.run("printenv", variable.partition("=")[0], options=(*options, "--env", variable))
+        assert (ended.returncode, ended.stdout) == (0, f"{variable.partition('=')[2]}\n"), ended.stderr
+
+
+def test_jobs_are_counted_where_it_runs(image: Built) -> None:
+    assert "MAX_JOBS=" in json.loads(podman("inspect", image.image))[0]["Config"]["Env"]
+    ended = image.run("printenv", "MAX_JOBS", options=("--env", "SPARKDOCTOR_PREFLIGHT=warn", "--memory", "5g"))
+    assert ended.stdout == "1\n"
+
+
 def test_the_weights_are_looked_for_where_they_are_mounted(image: Built, tmp_path: Path) -> None:
     words = ("check", "weights-missing", "--profile", "openfold3-spark")
     ended = image.run(*words, options=("--entrypoint", "sparkdoctor"))

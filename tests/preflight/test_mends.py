@@ -87,13 +87,14 @@ def system(cpus: int) -> System:
 def test_threads_by_the_quota(quota: float | None, wanted: str | None) -> None:
     found = mends.variables({}, Exports({}), Cgroup("v2", cpus=quota), system(20))
     assert found.get(THREADS, (None,))[0] == wanted
-    assert mends.variables({THREADS: ""}, Exports({}), Cgroup("v2", cpus=quota), system(20)) == {}
+    assert mends.variables({THREADS: "7"}, Exports({}), Cgroup("v2", cpus=quota), system(20)) == {}
 
 
 def test_what_the_user_has_set_is_never_set() -> None:
     exports = Exports({"MAX_JOBS": ("2", "why"), "NVCC_APPEND_FLAGS": ("-g --split-compile=0", "why")})
     assert set(mends.variables({}, exports, Missing("no"), Missing("no"))) == {"MAX_JOBS", "NVCC_APPEND_FLAGS"}
-    assert mends.variables({"MAX_JOBS": "", "NVCC_APPEND_FLAGS": "-g"}, exports, Missing("no"), Missing("no")) == {}
+    assert mends.variables({"MAX_JOBS": "1", "NVCC_APPEND_FLAGS": ""}, exports, Missing("no"), Missing("no")) == {}
+    assert set(mends.variables({"MAX_JOBS": "", "NVCC_APPEND_FLAGS": ""}, exports, Missing("no"), Missing("no"))) == {"MAX_JOBS"}
     assert mends.variables({}, Missing("no"), Missing("no"), Missing("no")) == {}
 
 

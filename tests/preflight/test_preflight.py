@@ -126,7 +126,7 @@ def test_what_a_variable_of_ours_cures_is_not_refused(doors: Doors) -> None:
     assert int(ended.stdout) > 0
     assert f"sparkdoctor: MAX_JOBS={ended.stdout.decode().strip()}: " in ended.stderr.decode()
     assert doors.looks == 2
-    assert doors.run("--", "true", MAX_JOBS="").returncode == 78  # the user has set it, to nothing
+    assert doors.run("--", "true", MAX_JOBS="").returncode == 0  # who reads it takes that for unset
 
 
 def test_a_value_of_the_users_stays(doors: Doors) -> None:
@@ -237,6 +237,46 @@ def test_where_the_doctor_breaks(doors: Doors) -> None:
     ended = doors.run("--", "echo", "started", command=command, SPARKDOCTOR_PREFLIGHT="warn")
     assert (ended.returncode, ended.stdout) == (0, b"started\n")
     assert b"the doctor broke: ValueError: a bug" in ended.stderr
+    command = patched('def broken(*_): raise RuntimeError("can\'t start new thread")\ndoctor.diagnose = broken')
+    ended = doors.run("--", "echo", "started", command=command)
+    assert (ended.returncode, ended.stdout) == (3, b"")
+    assert b"no thread can be started (the limit on processes" in ended.stderr
+
+
+@pytest.mark.parametrize("words", [["--profile", "none"], ["--ignore", "door-close"], ["--python", "/x"]], ids=" ".join)
+def test_with_warn_it_is_started_where_nothing_can_be_examined(doors: Doors, words: list[str]) -> None:
+    ended = doors.run(*words, "--", "echo", "started", SPARKDOCTOR_PREFLIGHT="warn")
+    assert (ended.returncode, ended.stdout) == (0, b"started\n")
+    (line,) = ended.stderr.decode().splitlines()
+    assert line.startswith("sparkdoctor: nothing was examined, by SPARKDOCTOR_PREFLIGHT=warn: ")
+
+
+def test_why_nothing_could_be_examined_is_left_for_kubernetes(doors: Doors, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    ended = doors.run(command=patched(f"preflight.TERMINATION_LOG = {str(log)!r}"), SPARKDOCTOR_PROFILE="/mounted/not.toml")
+    assert ended.returncode == 2
+    assert log.read_text() == ended.stderr.decode()
+    assert log.read_text().startswith("sparkdoctor: $SPARKDOCTOR_PROFILE: no profile '/mounted/not.toml'")
+
+
+def test_a_signal_while_we_clean_up_starts_nothing(doors: Doors, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    statement = f"import atexit, pathlib, time\natexit.register(lambda: (pathlib.Path({str(mark)!r}).touch(), time.sleep(0.3)))"
+    with doors.start("--", "echo", "started", command=patched(statement)) as child:
+        while not mark.exists():
+            time.sleep(0.01)
+        child.terminate()
+        out, err = child.communicate(timeout=10)
+    assert (child.returncode, out) == (143, b"")
+    assert b"Traceback" not in err
+
+
+def test_what_a_check_has_left_running_is_not_the_commands(doors: Doors) -> None:
+    statement = "import subprocess\nsubprocess.Popen(['sleep', '1000'])"
+    command = patched(f"examined = doctor.diagnose\ndoctor.diagnose = lambda *all: (exec({statement!r}), examined(*all))[1]")
+    ended = doors.run("--", "cat", "/proc/thread-self/children", command=command)
+    assert (ended.returncode, ended.stdout) == (0, b"")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +290,7 @@ def test_where_the_doctor_breaks(doors: Doors) -> None:
         (["true"], {"SPARKDOCTOR_PROFILE": "/x/y.toml"}, "$SPARKDOCTOR_PROFILE: no profile '/x/y.toml'"),
         (["true"], {"SPARKDOCTOR_PREFLIGHT": "on"}, "SPARKDOCTOR_PREFLIGHT=on: enforce, warn or off is due"),
         (["--wait", "5x", "true"], {}, "--wait 5x: a duration is due: 90 (seconds), 30s, 1.5m, 1h30m"),
-        (["--ignore", "door-close", "true"], {"SPARKDOCTOR_PREFLIGHT": "warn"}, "--ignore: no check 'door-close'; did you mean"),
+        (["--ignore", "door-close", "true"], {}, "--ignore: no check 'door-close'; did you mean"),
         (["--python", "/x", "true"], {}, "--python /x: no such interpreter"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -28,7 +28,7 @@ def stack_limit_low(limits: Limits, container: Container, profile: Profile) -> V
     if raisable:
         remedy, command = "Raise the limit in this shell (or in the service that starts the program).", f"ulimit -s {kib}"
     elif container:
-        remedy, command = "Start the container with --ulimit stack=67108864.", None
+        remedy, command = f"Start the container with --ulimit stack={max(64 << 20, kib << 10)}.", None
     else:
         remedy, command = "Raise the hard limit in /etc/security/limits.conf and log in again.", None
     return fail(

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from posixpath import basename
 
-_LONGEST = 255
+LONGEST = 255
 """Letters of a name that are kept: its end, where the file's own name is."""
 
 
 def short(name: str) -> str:
     """A name as it is kept: of one that is too long, its end."""
-    return name if len(name) <= _LONGEST else "…" + name[1 - _LONGEST :]
+    return name if len(name) <= LONGEST else "…" + name[1 - LONGEST :]
 
 
 def told_apart(names: Sequence[str]) -> list[str]:

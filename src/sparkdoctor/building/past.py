@@ -6,12 +6,12 @@ from hashlib import sha256
 from typing import Any
 
 from sparkdoctor import history, journal
+from sparkdoctor.building.names import LONGEST
 
 KEPT = 10
 """Builds of which the peaks are kept."""
 NAMES = 1000
 """Jobs of a build of which the peaks are kept: those with the greatest."""
-_LETTERS = 128
 _BYTES = 1 << 50
 _HISTORY = history.History("builds.json", "sparkdoctor.builds/1", KEPT, limit=16 << 20)
 _LAST, _LIMIT = "build.json", 4 << 20
@@ -32,7 +32,7 @@ def known(command: Sequence[str], directory: str) -> Mapping[str, int]:
             continue
         whole = run.get("whole") is True
         for name, peak in list(peaks.items())[:NAMES]:
-            if type(peak) is int and 0 < peak < _BYTES and len(name) <= _LETTERS:
+            if type(peak) is int and 0 < peak < _BYTES and len(name) <= LONGEST:
                 found[name] = peak if whole else max(peak, found.get(name, 0))
     return found
 
@@ -45,7 +45,7 @@ def keep(
     Why that could not be done, None where it was, or there is nothing to remember. Of the command, only what stands in the report
     is written down.
     """
-    first = {name: peak for name, peak in peaks.items() if peak > 0 and len(name) <= _LETTERS}
+    first = {name: peak for name, peak in peaks.items() if peak > 0 and len(name) <= LONGEST}
     if whole and not first:  # it was not worth to forget the last report for
         return None
     run = {"build": _key(command, directory), "whole": whole, "peaks": dict(list(first.items())[:NAMES])}

@@ -72,7 +72,10 @@ def main() -> NoReturn:
         say(f"sparkdoctor could not finish: {error}")
     except Exception as error:
         code = NO_VERDICT
-        say(f"sparkdoctor broke: {type(error).__name__}: {error}\nPlease report this bug, with a tape (sparkdoctor record).")
+        if str(error) == "can't start new thread":  # Python has no kind of error of its own for this
+            say("sparkdoctor could not finish: no thread can be started (the limit on processes: ulimit -u, --pids-limit)")
+        else:
+            say(f"sparkdoctor broke: {type(error).__name__}: {error}\nPlease report this bug, with a tape (sparkdoctor record).")
         if os.environ.get("SPARKDOCTOR_DEBUG"):
             raise
     _quiet_exit()

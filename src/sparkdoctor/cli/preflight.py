@@ -77,10 +77,19 @@ def command(argv: tuple[str, ...], wait: str | None, fail_on: str, **options: An
 
     With a healthy machine that is one line on stderr; then COMMAND runs in place of this process. Without COMMAND, only examine.
 
-    SPARKDOCTOR_PREFLIGHT=warn starts COMMAND whatever is found, off without looking; the default is enforce.
+    SPARKDOCTOR_PREFLIGHT=warn starts COMMAND whatever is found, also where nothing can be examined (a profile that cannot be
+    read), off without looking; the default is enforce.
 
     Exit codes: COMMAND's own; 78 it was not started, 2 wrong usage, 3 the doctor broke.
     """
+    try:
+        return _preflight(argv, wait, fail_on, options)
+    except Exception as error:
+        leave(f"sparkdoctor: {_trouble(error)}\n")
+        raise
+
+
+def _preflight(argv: tuple[str, ...], wait: str | None, fail_on: str, options: dict[str, Any]) -> int:
     mode = _mode()
     patience = duration(wait) if wait is not None else 0.0
     before = children()
@@ -90,14 +99,10 @@ def command(argv: tuple[str, ...], wait: str | None, fail_on: str, **options: An
         return become(file, argv, environment, before) if argv else 0
     try:
         found = _healthy(_Examiner(environment, **options), fail_on, patience)
-    except click.ClickException:
-        raise
     except Exception as error:
-        words = f"{type(error).__name__}: {printable(str(error))}"
         if mode == "enforce":
-            leave(f"sparkdoctor broke: {words}\n")
             raise
-        say(f"sparkdoctor: nothing was examined, the doctor broke: {words}")
+        say(f"sparkdoctor: nothing was examined, by {MODE}=warn: {_trouble(error)}")
         return become(file, argv, environment, before) if argv else 0
     if not found.refused:
         for line in found.lines(argv):
@@ -132,6 +137,13 @@ def duration(text: str) -> float:
     if match is None:
         raise click.ClickException(f"--wait {printable(text)}: a duration is due: 90 (seconds), 30s, 1.5m, 1h30m")
     return sum(float(value) * size for value, size in zip(match.groups(), (1, 3600, 60, 1), strict=True) if value)
+
+
+def _trouble(error: Exception) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, click.ClickException):
+        return printable(error.format_message())
+    return f"the doctor broke: {type(error).__name__}: {printable(str(error))}"
 
 
 def _find(argv: tuple[str, ...], environment: Mapping[str, str]) -> str:
@@ -347,22 +359,36 @@ def children() -> set[int]:
 
 def become(file: str, argv: tuple[str, ...], environment: Mapping[str, str], before: set[int]) -> NoReturn:
     """Run the command in place of this process. `before` are children that were there when we began: they are the command's."""
-    atexit._run_exitfuncs()  # noqa: SLF001 (exec runs none of them: our children end here, and our temporary directories)
-    ends = time.monotonic() + _DYING
-    while left := children() - before:
-        for pid in left:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-        if not (children() - before) or time.monotonic() > ends:
-            break
-        time.sleep(0.005)
-    # A signal that has come is raised here, before the handler goes; one that comes later is the command's.
+    # What a signal raises would be lost in the functions that are called now.
+    came: list[int] = []
+    handlers: dict[int, Any] = {}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if callable(signal.getsignal(number)):
-            signal.signal(number, signal.SIG_DFL)
+        if callable(handler := signal.getsignal(number)):
+            handlers[number] = handler
+            signal.signal(number, lambda number, _: came.append(number))
+    atexit._run_exitfuncs()  # noqa: SLF001 (exec runs none of them: our children end here, and our temporary directories)
+    _bury(before)
+    for caught in handlers:
+        signal.signal(caught, signal.SIG_DFL)  # a signal that comes later is the command's
+    if came:
+        handlers[came[0]](came[0], None)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execve(file, argv, environment)  # noqa: S606 (that is the point)
     except OSError as error:
         raise click.ClickException(f"{printable(argv[0])}: it could not be started: {error.strerror}") from None
+
+
+def _bury(before: set[int]) -> None:
+    """End what a check has left running, and wait for what is dead: as process 1 we have the orphans of others, too."""
+    ends = time.monotonic() + _DYING
+    while left := children() - before:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
+                if os.getsid(pid) == os.getsid(0):  # not what was started beside us in our container
+                    os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
+        if time.monotonic() > ends:
+            return
+        time.sleep(0.005)

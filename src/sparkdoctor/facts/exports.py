@@ -19,6 +19,13 @@ NAMES = (
     "CPATH",
 )
 """In the order in which they are chosen: later ones rest on earlier ones."""
+EMPTY_IS_UNSET = frozenset({"CUDA_HOME", "TORCH_CUDA_ARCH_LIST", "DS_NVCC_THREADS", "NVCC_THREADS", "MAX_JOBS"})
+"""Those whose readers pass an empty value over: an image can clear so what its base has set, which it cannot unset.
+
+Not the flags, where empty says none; not CUTLASS_PATH, which DeepSpeed takes as a path when it is there at all; nor Triton's, for
+which PyTorch looks in the same way. Source: torch/utils/cpp_extension.py (CUDA_HOME, the list, MAX_JOBS), DeepSpeed's
+op_builder/builder.py and flash-attn's setup.py (threads).
+"""
 
 
 class Wrong(NamedTuple):

@@ -10,7 +10,7 @@ from sparkdoctor.facts.cutlass import BINDINGS, DETECTED_SINCE, VALUES_SINCE, Cu
 from sparkdoctor.facts.cutlass import VARIABLE as CUTLASS_PATH
 from sparkdoctor.facts.deepspeed import Deepspeed
 from sparkdoctor.facts.environment import EnvironmentFile
-from sparkdoctor.facts.exports import NAMES
+from sparkdoctor.facts.exports import EMPTY_IS_UNSET, NAMES
 from sparkdoctor.facts.gpu import Gpu
 from sparkdoctor.facts.memory import Memory
 from sparkdoctor.facts.nvcc import CudaHome, Nvcc
@@ -43,7 +43,7 @@ def seen(machine: Machine) -> Seen:
         machine.get(Nvcc),
         machine.get(CudaHome),
         machine.get(Gpu),
-        present={name: value for name, value in values.items() if value is not None},
+        present={name: value for name, value in values.items() if value or (value == "" and name not in EMPTY_IS_UNSET)},
         file={} if isinstance(file, Missing) else file.exports,
         path="" if isinstance(file, Missing) else file.path,
         known=archlist.known(machine)[0],
