@@ -81,6 +81,7 @@ def test_a_real_compiler_is_seen_with_its_file_its_tool_and_its_memory(tmp_path:
 
 
 @installed
+@pytest.mark.waits
 def test_a_real_nvcc_is_one_unit_whatever_it_calls(tmp_path: Path, witness: Witness) -> None:
     source = tmp_path / "unit.cu"
     body = "".join(f"x = x * x + {number}.0f; if (x > {number}) x = sqrtf(x);\n" for number in range(200))

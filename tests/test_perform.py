@@ -88,7 +88,7 @@ def name(make: Callable[[Path], list[Step]]) -> str:
     return make.__name__
 
 
-@pytest.mark.parametrize("make", PLANS, ids=name)
+@pytest.mark.parametrize("make", [*PLANS[:-1], pytest.param(everything, marks=pytest.mark.waits)], ids=name)
 def test_killed_at_every_point(place: Path, state: Path, make: Callable[[Path], list[Step]]) -> None:
     assert survives(place, state, lambda: make(place)) > 5 * len(make(place))
 

@@ -518,6 +518,7 @@ def test_a_probe_that_hangs(tmp_path: Path, witness: Witness, code: str) -> None
     assert witness.alive() == []
 
 
+@pytest.mark.waits
 def test_a_thousand_checks_cost_little(tmp_path: Path) -> None:
     """Less than 0.3 s of processor time, at the best of five runs each."""
     modules = {"many/__init__.py": ""}

@@ -12,6 +12,8 @@ from standins.hosts import Witness
 from ward import REGISTRY, SCENARIOS, Ward, admitted
 
 ALL = pytest.mark.parametrize("name", SCENARIOS)
+LONG = ("rebuild-extension", "warm-kernels, no cache yet", "warm-kernels, of Triton, no cache yet", "install-build-tools")
+"""Plans with so many points, each of which runs programs, that it takes seconds to be killed at all of them."""
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_it_cures_is_not_needed_again_and_taken_back(ward: Ward) -> None:
         assert ward.plan() == plan
 
 
-@ALL
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.waits] * (name in LONG)) for name in SCENARIOS])
 def test_killed_at_every_point(ward: Ward) -> None:
     # The plan rests on the tree alone, which is the same each time.
     steps = ward.plan().steps

@@ -79,6 +79,7 @@ def main() -> NoReturn:
         if os.environ.get("SPARKDOCTOR_DEBUG"):
             raise
     _quiet_exit()
+    gc.freeze()  # or Python would look through all that there is for cycles as it ends, for a twentieth of a check
     sys.exit(code)
 
 

@@ -132,3 +132,5 @@ def main():
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    os._exit(0)  # a seventh of the time of this script would go into taking it apart
