@@ -57,10 +57,12 @@ MARGIN = 1.1
 """What it is given beyond: no two are quite the same."""
 ODD = 1.5
 """So many times the most that any took, and nobody knows what it will take."""
-ALL = 0.85
+ALL = 0.9
 """The part of all that can be had that such a job is given way for; those beside it stop when they have taken the rest."""
-UNLIKELY = 16
+UNLIKELY = 2
 """But no more than so many times what it has: where there is plenty it disturbs nobody."""
+FLOOR, SOON = 0.25, 1.0
+STEEP, PRIOR, WIDE, REC, BOLD, PART = 5.0, 0.2, 4.0, 4.0, 2.5, 0.25
 OVERLAP = 0.75
 """What is counted, for a new job, of what running ones may still take: their peaks do not fall together."""
 DOUBT = 0.4
@@ -168,13 +170,20 @@ class _Kind:
         self.above = [guess]
         self.next = guess
         self.outgrown = False
+        self.spread = 0.0  # of the logarithms
         self.running: list[_Seen] = []
 
     def rank(self, running: Sequence[_Seen]) -> None:
         """Reckon with what finished ones took; `running` serve where none has finished, and where they have outgrown these."""
+        self.most = max(self.took, default=self.guess)
+        beyond = [one.peak for one in running if one.peak > self.most]
+        self.top = max(beyond, default=self.most)
         self.ranked = sorted(self.took) or [self.guess]
+        logs = [math.log(max(took, _MB)) for took in (*self.took, *beyond)]
+        mean = sum(logs) / max(len(logs), 1)
+        self.spread = math.sqrt((sum((one - mean) ** 2 for one in logs) + PRIOR**2) / (len(logs) + 1))
         self.above = list(accumulate(reversed(self.ranked)))[::-1]
-        self.outgrown = any(one.peak > self.ranked[-1] for one in running)
+        self.outgrown = bool(beyond)
         like = [one.likely for one in running if not self.took or one.peak > self.ranked[-1]]
         like += self.took or [self.guess]
         self.next = sum(like) / len(like)
@@ -215,6 +224,7 @@ class Gate:
         self._kinds: dict[str, _Kind] = {}
         self._spent: set[Id] = set()  # whom the reserve has stopped
         self._deep: set[Id] = set()  # who may take half of the reserve
+        self._crossed = math.inf  # when the reserve was touched
         self._free: tuple[float, float] = -math.inf, math.inf  # when, and how much
         self._now: float | None = None
         self._look = LOOKS[0]
@@ -232,11 +242,12 @@ class Gate:
         mine = [one for one in self._seen.values() if one.told or one.owed or not one.job.stopped]
         begun, new = [one for one in mine if one.begun], [one for one in mine if not one.begun]
         end: tuple[str, Job] | tuple[None, None] = None, None
+        self._crossed = min(self._crossed, now) if room < 0 else math.inf
         if room < 0 and any(one.growth > SLOW for one in begun if not one.stands(now)):
             end = self._drain(now, room, begun, new)
         else:
-            slack = self._pause(now, room, begun)
-            self._start(now, room, slack, begun, new)
+            slack, least = self._pause(now, room, begun)
+            self._start(now, room, slack, least, begun, new)
         self._look = min(max((room + self._reserve / 2) / 4 / (FAST * self._processors), LOOKS[0]), LOOKS[1])
         wait = frozenset(one.job.id for one in mine if one.told)
         go = frozenset(one.job.id for one in mine if one.owed)
@@ -290,10 +301,7 @@ class Gate:
         What each may take of that is returned.
         """
         whole = room + sum(one.job.memory for one in begun)
-        needs = {
-            one.job.id: max(one.safe, min(ALL * whole, UNLIKELY * one.peak) if one.strange else 0) - one.job.memory
-            for one in begun
-        }
+        needs = {one.job.id: self._bound(one, whole, len(begun)) - one.job.memory for one in begun}
         order = sorted(begun, key=lambda one: (needs[one.job.id], one.born, one.job.id))
         growth = sum(one.growth for one in begun if not one.stands(now))
         slack = {}
@@ -307,9 +315,21 @@ class Gate:
             if not one.told and one.growth > SLOW and slack[one.job.id] < guard and (room < guard or now - one.turn >= CALM):
                 one.tell(now, wait=True)
                 growth -= one.growth
-        return slack
+        return slack, least
 
-    def _start(self, now: float, room: float, slack: Mapping[Id, float], begun: Sequence[_Seen], new: Sequence[_Seen]) -> None:
+    def _bound(self, one: _Seen, whole: float, count: int) -> float:
+        """Bytes that it is given way for."""
+        kind = self._kinds[one.job.kind]
+        if one.strange:
+            return max(one.safe, min(ALL * whole, max(UNLIKELY * kind.top, BOLD * kind.guess)))
+        if one.sure or not kind.took:
+            return one.safe
+        if one.peak > kind.most:
+            return max(one.safe, min(ALL * whole, MARGIN * kind.top + STEEP * (kind.top - kind.most)))
+        wide = max(one.safe, MARGIN * kind.top if kind.outgrown else 0) * math.exp(kind.spread * WIDE / count)
+        return max(one.safe, min(ALL * whole, wide, (ODD + REC / len(kind.took)) * kind.top))
+
+    def _start(self, now: float, room: float, slack: Mapping[Id, float], least: float, begun: Sequence[_Seen], new: Sequence[_Seen]) -> None:
         """Let go whose share is there: first those that were paused, the oldest first, then new ones."""
         running = [one for one in begun if not one.stands(now)]
         paused = sorted((one for one in begun if one.stands(now)), key=_age)
@@ -320,7 +340,13 @@ class Gate:
             working = True
         taken = sum(map(_counted, running))
         for one in paused:
-            if one.told and now - one.turn >= CALM and taken + one.need <= min(room, slack[one.job.id]):
+            most = max([one.need, *map(_counted, running)])
+            fits = taken + one.need <= min(room, slack[one.job.id]) or (
+                len(running) < self._processors
+                and taken + one.need - most <= room
+                and PART * one.need <= slack[one.job.id]
+            )
+            if one.told and now - one.turn >= CALM and fits:
                 one.tell(now, wait=False)
                 taken += _counted(one)
                 running.append(one)
@@ -333,12 +359,17 @@ class Gate:
             steep = kind.took and one.job.name not in self._known and count[name] >= RAMP * len(kind.took)
             need = max(one.need, kind.guess) if steep else one.need
             spare = min(max(doubt, one.worst - one.likely), DOUBT * room)
-            fits = taken + need + spare <= room
+            crowded = len(running) >= self._processors
+            fits = taken + need + spare <= (room / 2 if crowded else room)
+            if not fits and not crowded:
+                most = max([need, *map(_counted, running)])
+                fits = taken + need - most <= room and least > PART * need
             goes = not working or (fits and not blocked and not capped)
             if goes or not one.told:
                 one.tell(now, wait=not goes)
             if goes:
                 working = True
+                running.append(one)
                 taken += _counted(one)
                 doubt = max(doubt, one.worst - one.likely)
                 count[name] += 1
@@ -347,7 +378,7 @@ class Gate:
         self, now: float, room: float, begun: Sequence[_Seen], new: Sequence[_Seen]
     ) -> tuple[str, Job] | tuple[None, None]:
         """The reserve is touched: one at a time may take half of it, to finish and give back. Else: why the build is to end."""
-        last = room + self._reserve / 2
+        last = room + (1 - FLOOR) * self._reserve
         for one in new:
             one.tell(now, wait=True)
         for one in begun:
@@ -357,11 +388,12 @@ class Gate:
                     self._spent.add(one.job.id)
         had = sum(one.job.memory for one in begun) + room
         tries = [one for one in begun if one.told and one.job.id not in self._spent]
-        tries = [one for one in tries if one.job.memory < max(0.9 * had, self._reserve / 4)]
+        if now - self._crossed > SOON:
+            tries = [one for one in tries if one.job.memory < max(0.9 * had, self._reserve / 4)]
         if tries and last >= 0:
             one = min(
                 tries,
-                key=lambda one: (one.job.id not in self._deep, one.need > last, min(one.need, last), -one.job.memory, _age(one)),
+                key=lambda one: (one.job.id not in self._deep, max(one.need - last, 0.0), -one.job.memory, _age(one)),
             )
             one.tell(now, wait=False)
             self._deep = {one.job.id}
