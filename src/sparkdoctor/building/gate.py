@@ -117,6 +117,7 @@ class _Seen:
         self.likely = 0.0  # the peak that is expected, bytes
         self.safe = 0.0  # what most like it stay below
         self.worst = 0.0  # the highest that must be reckoned with
+        self.rest = 1.0  # the part of what is expected that is still believed
         self.strange = False  # it is like none that has finished: nobody knows
         self.sure = False  # an earlier build has told
         self.told = False  # to stand still, by us
@@ -131,6 +132,10 @@ class _Seen:
     @property
     def quiet(self) -> float:
         return self.job.cpu - self.grown
+
+    def fade(self, most: float) -> float:
+        """What is still expected of it: the longer it has not grown the less, down to what it has."""
+        return self.job.memory + (most - self.job.memory) * self.rest
 
     def update(self, job: Job, now: float, passed: float) -> None:
         if self.growth or job.memory != self.job.memory:
@@ -200,8 +205,8 @@ class _Kind:
         else:
             one.strange = one.peak > ODD * most or not self.took
             one.likely = one.safe = one.worst = max(2 * one.peak - most, MARGIN * one.peak)
-        rest = min(max(2 - one.quiet / self.patience, 0.0), 1.0)
-        one.likely, one.safe, one.worst = (one.peak + (most - one.peak) * rest for most in (one.likely, one.safe, one.worst))
+        one.rest = min(max(2 - one.quiet / self.patience, 0.0), 1.0)
+        one.likely, one.safe, one.worst = map(one.fade, (one.likely, one.safe, one.worst))
 
 
 class Gate:
@@ -224,6 +229,7 @@ class Gate:
         self._kinds: dict[str, _Kind] = {}
         self._spent: set[Id] = set()  # whom the reserve has stopped
         self._deep: set[Id] = set()  # who may take half of the reserve
+        self._first: Id | None = None  # who is to end first
         self._crossed = math.inf  # when the reserve was touched
         self._free: tuple[float, float] = -math.inf, math.inf  # when, and how much
         self._now: float | None = None
@@ -286,7 +292,8 @@ class Gate:
             kind.running.append(one)
             one.sure = one.peak <= (known := self._known.get(one.job.name, 0))
             if one.sure:
-                one.likely, one.safe, one.worst, one.strange = known, known, known, False
+                most = one.fade(known) if one.peak > 0.9 * known else known
+                one.likely, one.safe, one.worst, one.strange = most, most, most, False
         for kind in self._kinds.values():
             kind.rank(kind.running)
         for one in new:
@@ -301,10 +308,14 @@ class Gate:
         What each may take of that is returned.
         """
         whole = room + sum(one.job.memory for one in begun)
+        first = self._seen.get(self._first) if self._first else None
         needs = {one.job.id: self._bound(one, whole, len(begun)) - one.job.memory for one in begun}
-        order = sorted(begun, key=lambda one: (needs[one.job.id], one.born, one.job.id))
+        left = room + (1 - FLOOR) * self._reserve
+        dim = first is not None and first.need > left and any(one.need <= left for one in begun)
+        order = sorted(begun, key=lambda one: (one is not first or dim, needs[one.job.id], *_age(one)))
+        self._first = order[0].job.id if order else None
         growth = sum(one.growth for one in begun if not one.stands(now))
-        slack = {}
+        slack: dict[Id, float] = {}
         least, left = math.inf, room
         for one in order:
             slack[one.job.id] = least
@@ -321,13 +332,13 @@ class Gate:
         """Bytes that it is given way for."""
         kind = self._kinds[one.job.kind]
         if one.strange:
-            return max(one.safe, min(ALL * whole, max(UNLIKELY * kind.top, BOLD * kind.guess)))
+            return max(one.safe, one.fade(min(ALL * whole, max(UNLIKELY * kind.top, BOLD * kind.guess))))
         if one.sure or not kind.took:
             return one.safe
         if one.peak > kind.most:
-            return max(one.safe, min(ALL * whole, MARGIN * kind.top + STEEP * (kind.top - kind.most)))
+            return max(one.safe, one.fade(min(ALL * whole, MARGIN * kind.top + STEEP * (kind.top - kind.most))))
         wide = max(one.safe, MARGIN * kind.top if kind.outgrown else 0) * math.exp(kind.spread * WIDE / count)
-        return max(one.safe, min(ALL * whole, wide, (ODD + REC / len(kind.took)) * kind.top))
+        return max(one.safe, one.fade(min(ALL * whole, wide, (ODD + REC / len(kind.took)) * kind.top)))
 
     def _start(self, now: float, room: float, slack: Mapping[Id, float], least: float, begun: Sequence[_Seen], new: Sequence[_Seen]) -> None:
         """Let go whose share is there: first those that were paused, the oldest first, then new ones."""
