@@ -61,8 +61,8 @@ ALL = 0.9
 """The part of all that can be had that such a job is given way for; those beside it stop when they have taken the rest."""
 UNLIKELY = 2
 """But no more than so many times what it has: where there is plenty it disturbs nobody."""
-FLOOR, SOON = 0.25, 1.0
-STEEP, PRIOR, WIDE, REC, BOLD, PART = 5.0, 0.2, 4.0, 4.0, 2.5, 0.25
+BRAKE, FLOOR, SOON = 0.06, 0.25, 1.0
+STEEP, PRIOR, WIDE, REC, BOLD, PART = 5.0, 0.1, 4.0, 4.0, 1.8, 0.15
 OVERLAP = 0.75
 """What is counted, for a new job, of what running ones may still take: their peaks do not fall together."""
 DOUBT = 0.4
@@ -186,7 +186,7 @@ class _Kind:
         self.ranked = sorted(self.took) or [self.guess]
         logs = [math.log(max(took, _MB)) for took in (*self.took, *beyond)]
         mean = sum(logs) / max(len(logs), 1)
-        self.spread = math.sqrt((sum((one - mean) ** 2 for one in logs) + PRIOR**2) / (len(logs) + 1))
+        self.spread = math.sqrt(sum((one - mean) ** 2 for one in logs) / max(len(logs), 1) + (PRIOR / max(len(self.took), 1)) ** 2)
         self.above = list(accumulate(reversed(self.ranked)))[::-1]
         self.outgrown = bool(beyond)
         like = [one.likely for one in running if not self.took or one.peak > self.ranked[-1]]
@@ -337,7 +337,7 @@ class Gate:
             return one.safe
         if one.peak > kind.most:
             return max(one.safe, one.fade(min(ALL * whole, MARGIN * kind.top + STEEP * (kind.top - kind.most))))
-        wide = max(one.safe, MARGIN * kind.top if kind.outgrown else 0) * math.exp(kind.spread * WIDE / count)
+        wide = max(one.safe, MARGIN * kind.top if kind.outgrown else 0) * math.exp(kind.spread * WIDE / max(count, 2))
         return max(one.safe, one.fade(min(ALL * whole, wide, (ODD + REC / len(kind.took)) * kind.top)))
 
     def _start(self, now: float, room: float, slack: Mapping[Id, float], least: float, begun: Sequence[_Seen], new: Sequence[_Seen]) -> None:
@@ -389,7 +389,7 @@ class Gate:
         self, now: float, room: float, begun: Sequence[_Seen], new: Sequence[_Seen]
     ) -> tuple[str, Job] | tuple[None, None]:
         """The reserve is touched: one at a time may take half of it, to finish and give back. Else: why the build is to end."""
-        last = room + (1 - FLOOR) * self._reserve
+        last = room + self._reserve - max(FLOOR * self._reserve, BRAKE * max(one.growth for one in begun))
         for one in new:
             one.tell(now, wait=True)
         for one in begun:
