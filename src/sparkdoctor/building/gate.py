@@ -61,8 +61,9 @@ ALL = 0.9
 """The part of all that can be had that such a job is given way for; those beside it stop when they have taken the rest."""
 UNLIKELY = 2
 """But no more than so many times what it has: where there is plenty it disturbs nobody."""
+SPEC, WAITED = 2, -1
 BRAKE, FLOOR, SOON = 0.06, 0.25, 1.0
-STEEP, PRIOR, WIDE, REC, BOLD, PART = 5.0, 0.1, 4.0, 4.0, 1.8, 0.15
+STEEP, PRIOR, WIDE, REC, BOLD, PART = 5.0, 0.25, 4.0, 4.0, 1.8, 0.15
 OVERLAP = 0.75
 """What is counted, for a new job, of what running ones may still take: their peaks do not fall together."""
 DOUBT = 0.4
@@ -323,7 +324,7 @@ class Gate:
             left += one.job.memory
         for one in reversed(order):
             guard = growth * 2 * (self._look + LOOKS[0])
-            if not one.told and one.growth > SLOW and slack[one.job.id] < guard and (room < guard or now - one.turn >= CALM):
+            if not one.told and one.growth > SLOW and slack[one.job.id] < guard:
                 one.tell(now, wait=True)
                 growth -= one.growth
         return slack, least
@@ -353,7 +354,7 @@ class Gate:
         for one in paused:
             most = max([one.need, *map(_counted, running)])
             fits = taken + one.need <= min(room, slack[one.job.id]) or (
-                len(running) < self._processors
+                len(running) < min(SPEC, self._processors)
                 and taken + one.need - most <= room
                 and PART * one.need <= slack[one.job.id]
             )
@@ -372,7 +373,7 @@ class Gate:
             spare = min(max(doubt, one.worst - one.likely), DOUBT * room)
             crowded = len(running) >= self._processors
             fits = taken + need + spare <= (room / 2 if crowded else room)
-            if not fits and not crowded:
+            if not fits and not crowded and len(running) < SPEC and all(now - one.turn > WAITED for one in running):
                 most = max([need, *map(_counted, running)])
                 fits = taken + need - most <= room and least > PART * need
             goes = not working or (fits and not blocked and not capped)
