@@ -8,12 +8,14 @@ who is to stand still. Its rules:
    What outgrows all that is expected to go as far again beyond.
 2. *A new job begins* when that fits: what all running ones may still take, a part that is kept for one which takes the most that
    any ever took, and its own share, out of what is free above the reserve. Until then it is held: it has next to nothing, so it
-   costs nothing. While few have finished, few begin on their word, and none begins while one is paused.
+   costs nothing. While few have finished, few begin on their word, and none begins while one is paused, or where each processor
+   has one, unless there is plenty. Beside a single one a second begins early: it may be paused, and processors would be idle.
 3. *A running job is paused* before those that need less than it could no longer end one after the other (the banker's
-   algorithm): what is paused keeps its memory, so somebody must always be able to finish and give back. Those that
-   need most stop first, none more than is needed, and they go on before anything new begins.
+   algorithm): what is paused keeps its memory, so somebody must always be able to finish and give back. Way is given for more
+   the more the peaks differ, the fewer have finished and the fewer have begun. Who is to end first stays that as long as it can;
+   those that need most stop first, none more than is needed, and they go on before anything new begins.
 4. *Something always goes on.* Where nothing works, the one that needs least goes; where it takes the memory below the reserve,
-   whoever can finish within half of the reserve goes instead.
+   whoever can finish within most of the reserve goes instead.
 5. *The build is ended* where that leaves none: one job has outgrown what can be had, or too many had begun.
 6. *Looks* are as rare as what can be taken meanwhile allows. Where all fits, nobody is ever stopped.
 
@@ -59,11 +61,19 @@ ODD = 1.5
 """So many times the most that any took, and nobody knows what it will take."""
 ALL = 0.9
 """The part of all that can be had that such a job is given way for; those beside it stop when they have taken the rest."""
-UNLIKELY = 2
-"""But no more than so many times what it has: where there is plenty it disturbs nobody."""
-SPEC, WAITED = 2, -1
-BRAKE, FLOOR, SOON = 0.06, 0.25, 1.0
-STEEP, PRIOR, WIDE, REC, BOLD, PART = 5.0, 0.25, 4.0, 4.0, 1.8, 0.15
+UNLIKELY, BOLD = 2.0, 1.8
+"""But no more than so many times what any has, or so many times the guess: where there is plenty it disturbs nobody."""
+STEEP = 5.0
+"""Bytes that one which outgrows all is given way for, for each that it has beyond the most that any took."""
+PRIOR, WIDE, RARE = 0.25, 4.0, 4.0
+"""Peaks differ (their logarithms) by PRIOR where one has finished. Way is given for so many times that, shared by those that have
+begun: one of many will stay below. And for no more than ODD times the most, and RARE times in addition where one has finished."""
+PART = 0.15
+"""The part of its need that is to be there for a second one to begin, or go on, beside a single one: it may be paused later."""
+FLOOR, BRAKE = 0.25, 0.06
+"""The part of the reserve that nobody touches, and the seconds that a stop takes to work."""
+SOON = 1.0
+"""Seconds after which one that holds nearly all is ended with the build, once the reserve is touched."""
 OVERLAP = 0.75
 """What is counted, for a new job, of what running ones may still take: their peaks do not fall together."""
 DOUBT = 0.4
@@ -187,7 +197,8 @@ class _Kind:
         self.ranked = sorted(self.took) or [self.guess]
         logs = [math.log(max(took, _MB)) for took in (*self.took, *beyond)]
         mean = sum(logs) / max(len(logs), 1)
-        self.spread = math.sqrt(sum((one - mean) ** 2 for one in logs) / max(len(logs), 1) + (PRIOR / max(len(self.took), 1)) ** 2)
+        differ = sum((one - mean) ** 2 for one in logs) / max(len(logs), 1)
+        self.spread = math.sqrt(differ + (PRIOR / max(len(self.took), 1)) ** 2)
         self.above = list(accumulate(reversed(self.ranked)))[::-1]
         self.outgrown = bool(beyond)
         like = [one.likely for one in running if not self.took or one.peak > self.ranked[-1]]
@@ -229,7 +240,7 @@ class Gate:
         self._seen: dict[Id, _Seen] = {}
         self._kinds: dict[str, _Kind] = {}
         self._spent: set[Id] = set()  # whom the reserve has stopped
-        self._deep: set[Id] = set()  # who may take half of the reserve
+        self._deep: set[Id] = set()  # who may take of the reserve
         self._first: Id | None = None  # who is to end first
         self._crossed = math.inf  # when the reserve was touched
         self._free: tuple[float, float] = -math.inf, math.inf  # when, and how much
@@ -303,10 +314,10 @@ class Gate:
             one.sure = known > 0
             one.likely, one.worst = (known, known) if known else (kind.next, max(kind.next, kind.ranked[-1]))
 
-    def _pause(self, now: float, room: float, begun: Sequence[_Seen]) -> dict[Id, float]:
+    def _pause(self, now: float, room: float, begun: Sequence[_Seen]) -> tuple[dict[Id, float], float]:
         """Stop those, of most need first, that would take what the ones before them need to end one after the other.
 
-        What each may take of that is returned.
+        What each may take of that is returned, and what one that begins now.
         """
         whole = room + sum(one.job.memory for one in begun)
         first = self._seen.get(self._first) if self._first else None
@@ -327,21 +338,25 @@ class Gate:
             if not one.told and one.growth > SLOW and slack[one.job.id] < guard:
                 one.tell(now, wait=True)
                 growth -= one.growth
-        return slack, least
+        return slack, min(least, room)
 
     def _bound(self, one: _Seen, whole: float, count: int) -> float:
-        """Bytes that it is given way for."""
+        """Bytes that it is given way for, where `count` have begun and have, with what is free, the `whole`."""
         kind = self._kinds[one.job.kind]
-        if one.strange:
-            return max(one.safe, one.fade(min(ALL * whole, max(UNLIKELY * kind.top, BOLD * kind.guess))))
-        if one.sure or not kind.took:
+        if not one.strange and (one.sure or not kind.took):
             return one.safe
-        if one.peak > kind.most:
-            return max(one.safe, one.fade(min(ALL * whole, MARGIN * kind.top + STEEP * (kind.top - kind.most))))
-        wide = max(one.safe, MARGIN * kind.top if kind.outgrown else 0) * math.exp(kind.spread * WIDE / max(count, 2))
-        return max(one.safe, one.fade(min(ALL * whole, wide, (ODD + REC / len(kind.took)) * kind.top)))
+        if one.strange:
+            most = max(UNLIKELY * kind.top, BOLD * kind.guess)
+        elif one.peak > kind.most:
+            most = MARGIN * kind.top + STEEP * (kind.top - kind.most)
+        else:
+            like = max(one.safe, MARGIN * kind.top if kind.outgrown else 0)
+            most = min(like * math.exp(kind.spread * WIDE / max(count, 2)), (ODD + RARE / len(kind.took)) * kind.top)
+        return max(one.safe, one.fade(min(ALL * whole, most)))
 
-    def _start(self, now: float, room: float, slack: Mapping[Id, float], least: float, begun: Sequence[_Seen], new: Sequence[_Seen]) -> None:
+    def _start(
+        self, now: float, room: float, slack: Mapping[Id, float], least: float, begun: Sequence[_Seen], new: Sequence[_Seen]
+    ) -> None:
         """Let go whose share is there: first those that were paused, the oldest first, then new ones."""
         running = [one for one in begun if not one.stands(now)]
         paused = sorted((one for one in begun if one.stands(now)), key=_age)
@@ -352,12 +367,9 @@ class Gate:
             working = True
         taken = sum(map(_counted, running))
         for one in paused:
-            most = max([one.need, *map(_counted, running)])
-            fits = taken + one.need <= min(room, slack[one.job.id]) or (
-                len(running) < min(SPEC, self._processors)
-                and taken + one.need - most <= room
-                and PART * one.need <= slack[one.job.id]
-            )
+            left = slack[one.job.id]
+            fits = taken + one.need <= min(room, left)
+            fits = fits or (len(running) == 1 < self._processors and PART * one.need <= min(room, left))
             if one.told and now - one.turn >= CALM and fits:
                 one.tell(now, wait=False)
                 taken += _counted(one)
@@ -373,9 +385,7 @@ class Gate:
             spare = min(max(doubt, one.worst - one.likely), DOUBT * room)
             crowded = len(running) >= self._processors
             fits = taken + need + spare <= (room / 2 if crowded else room)
-            if not fits and not crowded and len(running) < SPEC and all(now - one.turn > WAITED for one in running):
-                most = max([need, *map(_counted, running)])
-                fits = taken + need - most <= room and least > PART * need
+            fits = fits or (len(running) == 1 < self._processors and PART * need < least)
             goes = not working or (fits and not blocked and not capped)
             if goes or not one.told:
                 one.tell(now, wait=not goes)
@@ -383,13 +393,14 @@ class Gate:
                 working = True
                 running.append(one)
                 taken += _counted(one)
+                least -= one.need
                 doubt = max(doubt, one.worst - one.likely)
                 count[name] += 1
 
     def _drain(
         self, now: float, room: float, begun: Sequence[_Seen], new: Sequence[_Seen]
     ) -> tuple[str, Job] | tuple[None, None]:
-        """The reserve is touched: one at a time may take half of it, to finish and give back. Else: why the build is to end."""
+        """The reserve is touched: one at a time may take of it, to finish and give back. Else: why the build is to end."""
         last = room + self._reserve - max(FLOOR * self._reserve, BRAKE * max(one.growth for one in begun))
         for one in new:
             one.tell(now, wait=True)
@@ -400,8 +411,8 @@ class Gate:
                     self._spent.add(one.job.id)
         had = sum(one.job.memory for one in begun) + room
         tries = [one for one in begun if one.told and one.job.id not in self._spent]
-        if now - self._crossed > SOON:
-            tries = [one for one in tries if one.job.memory < max(0.9 * had, self._reserve / 4)]
+        if now - self._crossed > SOON and any(one.job.memory > max(0.9 * had, self._reserve / 4) for one in begun):
+            return self._reason(room, begun)
         if tries and last >= 0:
             one = min(
                 tries,
