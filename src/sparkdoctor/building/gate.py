@@ -182,6 +182,7 @@ class _Kind:
     def __init__(self, guess: float, patience: float, *, trusted: bool) -> None:
         self.guess, self.patience, self.trusted = guess, patience, trusted
         self.took: deque[float] = deque(maxlen=SAMPLES)
+        self.logs: deque[float] = deque(maxlen=SAMPLES)
         self.ranked = [guess]
         self.above = [guess]
         self.next = guess
@@ -195,7 +196,7 @@ class _Kind:
         beyond = [one.peak for one in running if one.peak > self.most]
         self.top = max(beyond, default=self.most)
         self.ranked = sorted(self.took) or [self.guess]
-        logs = [math.log(max(took, _MB)) for took in (*self.took, *beyond)]
+        logs = [*self.logs, *map(math.log, beyond)]
         mean = sum(logs) / max(len(logs), 1)
         differ = sum((one - mean) ** 2 for one in logs) / max(len(logs), 1)
         self.spread = math.sqrt(differ + (PRIOR / max(len(self.took), 1)) ** 2)
@@ -285,6 +286,7 @@ class Gate:
         for one in before.values():
             if one.begun and one.looks > 1:
                 self._kinds[one.job.kind].took.append(one.peak)
+                self._kinds[one.job.kind].logs.append(math.log(max(one.peak, _MB)))
         if before:
             self._spent.clear()
             self._deep.clear()
