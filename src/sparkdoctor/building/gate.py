@@ -306,8 +306,7 @@ class Gate:
             kind.running.append(one)
             one.sure = one.peak <= (known := self._known.get(one.job.name, 0))
             if one.sure:
-                most = one.fade(known) if one.peak > 0.9 * known else known
-                one.likely, one.safe, one.worst, one.strange = most, most, most, False
+                one.likely, one.safe, one.worst, one.strange = known, known, known, False
         for kind in self._kinds.values():
             kind.rank(kind.running)
         for one in new:
