@@ -1,6 +1,6 @@
 """What the policy of `sparkdoctor build` costs beside the best fixed job count, in simulated builds.
 
-    python benchmarks/gate.py [--builds 40] [--family NAME] [--worst]
+    python benchmarks/gate.py [--builds 40] [--family NAME]… [--seed WORD] [--worst]
 
 For each family of builds: how long they take under the gate, as a multiple of the best job count found by trying all of them in
 the same simulation, of those that the machine survives and of those that leave the reserve alone; how many builds were ended
@@ -26,17 +26,18 @@ from sparkdoctor.building.job import Job
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--builds", type=int, default=40)
-    parser.add_argument("--family", choices=FAMILIES)
+    parser.add_argument("--family", choices=FAMILIES, action="append")
+    parser.add_argument("--seed", default="", help="other builds of the same sorts: what is tuned is measured on others")
     parser.add_argument("--worst", action="store_true", help="name the worst builds by their number")
     options = parser.parse_args()
     print(f"{'':32}{'best that survives':>22}{'best that keeps':>22}")
     print(f"{'':32}{'mean':>8}{'90%':>7}{'worst':>7}{'mean':>8}{'90%':>7}{'worst':>7}  ended killed reserve stops looks/s")
     for name, make in FAMILIES.items():
-        if options.family not in (None, name):
+        if options.family and name not in options.family:
             continue
         survives, keeps, ended, killed, left, stops, looks, worst = [], [], 0, 0, 1.0, 0, [], []
         for number in range(options.builds):
-            build = make(Random(f"{name} {number}"))
+            build = make(Random(f"{options.seed}{name} {number}"))
             one = build.gated()
             left, stops = min(left, one.free / build.reserve), max(stops, one.most_stops)
             if one.end:

@@ -88,11 +88,16 @@ def simulate(  # noqa: C901 (one loop over time)
     memory: float,
     at_once: int,
     gate: Gate | None = None,
+    delay: float = 0.0,
     see: Callable[[float, list[Running], float, Decision], None] = lambda *_: None,
 ) -> Outcome:
-    """Run a build whose tool starts `at_once` units at a time, the next where one ends, and a wave when the last is over."""
+    """Run a build whose tool starts `at_once` units at a time, the next where one ends, and a wave when the last is over.
+
+    What the gate decides is done `delay` seconds after it has looked.
+    """
     now, least, looks, number = 0.0, memory, 0, 0
     next_look = 0.0 if gate else float("inf")
+    due: tuple[float, Decision] | None = None
     running: list[Running] = []
     over: list[Running] = []
     for wave in waves:
@@ -102,19 +107,23 @@ def simulate(  # noqa: C901 (one loop over time)
                 number += 1
                 running.append(Running(pending.pop(), number, now))
             free = memory - sum(one.memory for one in running)
-            if gate and now >= next_look - 1e-9:
+            if due and now >= due[0] - 1e-9:
+                _obey(due[1], running)
+                next_look, due = max(next_look, now + due[1].look), None
+            if gate and not due and now >= next_look - 1e-9:
                 looks += 1
                 decision = gate.decide(now, [one.job(now) for one in running], int(free))
                 see(now, running, free, decision)
                 if decision.end:
                     return Outcome(float("inf"), least, decision.end, *_stops(running + over), looks)
-                _obey(decision, running)
-                next_look = now + decision.look
+                due = now + delay, decision
+                if not delay:
+                    continue
             working = [one for one in running if not one.stopped]
             if not working and (gate is None or looks > 10**6):
                 return Outcome(float("inf"), least, "stuck", *_stops(running + over), looks)
             speed = min(1.0, cores / len(working)) if working else 1.0
-            step = min([(one.to_corner) / speed for one in working] + [next_look - now])
+            step = min([one.to_corner / speed for one in working] + [(due[0] if due else next_look) - now])
             step = max(step, 1e-6)
             now += step
             for one in working:
@@ -155,18 +164,20 @@ class Build(NamedTuple):
     room: float
     reserve: float = 1 * GB
     at_once: int = 0
+    delay: float = 0.0
 
     def run(self, gate: Gate | None, at_once: int | None = None, **more: Any) -> Outcome:
         """What becomes of it; by itself its tool starts one unit for each core and two more, as ninja does."""
         count = at_once or self.at_once or self.cores + 2
-        return simulate(self.waves, cores=self.cores, memory=self.room + self.reserve, at_once=count, gate=gate, **more)
+        memory = self.room + self.reserve
+        return simulate(self.waves, cores=self.cores, memory=memory, at_once=count, gate=gate, delay=self.delay, **more)
 
     def gated(self, **more: Any) -> Outcome:
         return self.run(Gate(int(self.reserve), processors=self.cores), **more)
 
     def best(self) -> tuple[float, float]:
         """Seconds of the best fixed job count: of those that survive at all, and of those that leave the reserve alone."""
-        tried = [self.run(None, count) for count in range(1, self.cores + 1)]
+        tried = [self.run(None, count) for count in range(1, max(self.cores, 8) + 1)]
         kept = [one.seconds for one in tried if one.free >= self.reserve]
         return min(one.seconds for one in tried), min(kept, default=math.inf)
 
@@ -277,7 +288,72 @@ def _liars(random: Random) -> Build:
     return Build((tuple(units),), random.choice([2, 4, 8, 20]), room, random.choice([0.5, 1]) * GB)
 
 
+def _container(random: Random, peaks: Callable[[float], float], fewest: int, most: int) -> Build:
+    """C++ units that grow to their end, in a container, by a build that takes too many at once."""
+    while True:
+        cores = random.choice([2, 2, 4])
+        whole = random.uniform(1, 8) * GB
+        reserve = whole / 16
+        top = min(2 * GB, 0.95 * (whole - reserve - 50 * MB))
+        middle = math.exp(random.uniform(math.log(0.1 * GB), math.log(top)))
+        units = []
+        for _ in range(random.randint(fewest, most)):
+            peak = min(max(peaks(middle), 0.1 * GB), top)
+            units.append(steady(peak, peak / (125 * MB) * random.uniform(0.8, 1.2)))
+        jobs = random.choice([cores + 1, cores + 2, 4, 8])
+        build = Build((tuple(units),), cores, whole - reserve - 50 * MB, reserve, jobs, random.uniform(0.01, 0.05))
+        if build.run(None).end:
+            return build
+
+
+def steady(peak: float, seconds: float) -> Unit:
+    """A C++ unit that instantiates templates: it grows to its end, nearly alike all the time."""
+    return Unit(
+        f"c++-{peak / MB:.0f}",
+        "c++",
+        ((0.0, 5 * MB), (0.05 * seconds, 0.1 * peak), (0.9 * seconds, 0.95 * peak), (0.98 * seconds, peak), (seconds, peak)),
+    )
+
+
+def _contained(random: Random) -> Build:
+    spread = random.choice([0.02, 0.2])
+    return _container(random, lambda middle: middle * random.uniform(1 - spread, 1 + spread), 6, 48)
+
+
+def _few(random: Random) -> Build:
+    return _container(random, lambda middle: middle * random.uniform(0.95, 1.05), 3, 6)
+
+
+def _various(random: Random) -> Build:
+    return _container(random, lambda _: math.exp(random.uniform(math.log(0.1 * GB), math.log(2 * GB))), 5, 48)
+
+
+def _deepspeed(random: Random) -> Build:
+    """The three files of evoformer_attn as they were measured, in a container."""
+    cores, whole = random.choice([2, 2, 4]), random.uniform(4, 8) * GB
+    part = random.uniform(0.97, 1.03)
+    units = [steady(1.9 * GB * part, 35), shaped("cuda", 3.45 * GB * part, 75), shaped("cuda", 3.3 * GB * part, 150)]
+    random.shuffle(units)
+    link = (shaped("link", 0.1 * GB, 1),)
+    return Build((tuple(units), link), cores, whole * 15 / 16 - 50 * MB, whole / 16, cores + 1, random.uniform(0.01, 0.05))
+
+
+def _attention(random: Random) -> Build:
+    """Hundreds of CUDA units on a Spark, where a model may be loaded beside."""
+    middle = random.uniform(2, 5)
+    units = tuple(
+        shaped("cuda", middle * random.uniform(0.7, 1.3) * GB, random.uniform(60, 300)) for _ in range(random.randint(60, 300))
+    )
+    free = random.choice([110, 110, 60]) * GB
+    return Build((units, (shaped("link", 0.5 * GB, 5),)), 20, free - 8.6 * GB, 8.6 * GB, 22, random.uniform(0.01, 0.05))
+
+
 FAMILIES: dict[str, Callable[[Random], Build]] = {
+    "contained, same size": _contained,
+    "contained, few": _few,
+    "contained, various": _various,
+    "contained, DeepSpeed": _deepspeed,
+    "attention on a Spark": _attention,
     "same size": _same,
     "about 1/2, 1/3, 1/4 of the room": _bounds,
     "9 thin to 1 fat": _mixed,

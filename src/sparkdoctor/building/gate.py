@@ -8,12 +8,14 @@ who is to stand still. Its rules:
    What outgrows all that is expected to go as far again beyond.
 2. *A new job begins* when that fits: what all running ones may still take, a part that is kept for one which takes the most that
    any ever took, and its own share, out of what is free above the reserve. Until then it is held: it has next to nothing, so it
-   costs nothing. While few have finished, few begin on their word, and none begins while one is paused.
+   costs nothing. While few have finished, few begin on their word, and none begins while one is paused, or where each processor
+   has one, unless there is plenty. Beside a single one a second begins early: it may be paused, and processors would be idle.
 3. *A running job is paused* before those that need less than it could no longer end one after the other (the banker's
-   algorithm): what is paused keeps its memory, so somebody must always be able to finish and give back. Those that
-   need most stop first, none more than is needed, and they go on before anything new begins.
+   algorithm): what is paused keeps its memory, so somebody must always be able to finish and give back. Way is given for more
+   the more the peaks differ, the fewer have finished and the fewer have begun. Who is to end first stays that as long as it can;
+   those that need most stop first, none more than is needed, and they go on before anything new begins.
 4. *Something always goes on.* Where nothing works, the one that needs least goes; where it takes the memory below the reserve,
-   whoever can finish within half of the reserve goes instead.
+   whoever can finish within most of the reserve goes instead.
 5. *The build is ended* where that leaves none: one job has outgrown what can be had, or too many had begun.
 6. *Looks* are as rare as what can be taken meanwhile allows. Where all fits, nobody is ever stopped.
 
@@ -57,10 +59,21 @@ MARGIN = 1.1
 """What it is given beyond: no two are quite the same."""
 ODD = 1.5
 """So many times the most that any took, and nobody knows what it will take."""
-ALL = 0.85
+ALL = 0.9
 """The part of all that can be had that such a job is given way for; those beside it stop when they have taken the rest."""
-UNLIKELY = 16
-"""But no more than so many times what it has: where there is plenty it disturbs nobody."""
+UNLIKELY, BOLD = 2.0, 1.8
+"""But no more than so many times what any has, or so many times the guess: where there is plenty it disturbs nobody."""
+STEEP = 5.0
+"""Bytes that one which outgrows all is given way for, for each that it has beyond the most that any took."""
+PRIOR, WIDE, RARE = 0.25, 4.0, 4.0
+"""Peaks differ (their logarithms) by PRIOR where one has finished. Way is given for so many times that, shared by those that have
+begun: one of many will stay below. And for no more than ODD times the most, and RARE times in addition where one has finished."""
+PART = 0.15
+"""The part of its need that is to be there for a second one to begin, or go on, beside a single one: it may be paused later."""
+FLOOR, BRAKE = 0.25, 0.06
+"""The part of the reserve that nobody touches, and the seconds that a stop takes to work."""
+SOON = 1.0
+"""Seconds after which one that holds nearly all is ended with the build, once the reserve is touched."""
 OVERLAP = 0.75
 """What is counted, for a new job, of what running ones may still take: their peaks do not fall together."""
 DOUBT = 0.4
@@ -115,6 +128,7 @@ class _Seen:
         self.likely = 0.0  # the peak that is expected, bytes
         self.safe = 0.0  # what most like it stay below
         self.worst = 0.0  # the highest that must be reckoned with
+        self.rest = 1.0  # the part of what is expected that is still believed
         self.strange = False  # it is like none that has finished: nobody knows
         self.sure = False  # an earlier build has told
         self.told = False  # to stand still, by us
@@ -129,6 +143,10 @@ class _Seen:
     @property
     def quiet(self) -> float:
         return self.job.cpu - self.grown
+
+    def fade(self, most: float) -> float:
+        """What is still expected of it: the longer it has not grown the less, down to what it has."""
+        return self.job.memory + (most - self.job.memory) * self.rest
 
     def update(self, job: Job, now: float, passed: float) -> None:
         if self.growth or job.memory != self.job.memory:
@@ -164,17 +182,26 @@ class _Kind:
     def __init__(self, guess: float, patience: float, *, trusted: bool) -> None:
         self.guess, self.patience, self.trusted = guess, patience, trusted
         self.took: deque[float] = deque(maxlen=SAMPLES)
+        self.logs: deque[float] = deque(maxlen=SAMPLES)
         self.ranked = [guess]
         self.above = [guess]
         self.next = guess
         self.outgrown = False
+        self.spread = 0.0  # of the logarithms
         self.running: list[_Seen] = []
 
     def rank(self, running: Sequence[_Seen]) -> None:
         """Reckon with what finished ones took; `running` serve where none has finished, and where they have outgrown these."""
+        self.most = max(self.took, default=self.guess)
+        beyond = [one.peak for one in running if one.peak > self.most]
+        self.top = max(beyond, default=self.most)
         self.ranked = sorted(self.took) or [self.guess]
+        logs = [*self.logs, *map(math.log, beyond)]
+        mean = sum(logs) / max(len(logs), 1)
+        differ = sum((one - mean) ** 2 for one in logs) / max(len(logs), 1)
+        self.spread = math.sqrt(differ + (PRIOR / max(len(self.took), 1)) ** 2)
         self.above = list(accumulate(reversed(self.ranked)))[::-1]
-        self.outgrown = any(one.peak > self.ranked[-1] for one in running)
+        self.outgrown = bool(beyond)
         like = [one.likely for one in running if not self.took or one.peak > self.ranked[-1]]
         like += self.took or [self.guess]
         self.next = sum(like) / len(like)
@@ -191,8 +218,8 @@ class _Kind:
         else:
             one.strange = one.peak > ODD * most or not self.took
             one.likely = one.safe = one.worst = max(2 * one.peak - most, MARGIN * one.peak)
-        rest = min(max(2 - one.quiet / self.patience, 0.0), 1.0)
-        one.likely, one.safe, one.worst = (one.peak + (most - one.peak) * rest for most in (one.likely, one.safe, one.worst))
+        one.rest = min(max(2 - one.quiet / self.patience, 0.0), 1.0)
+        one.likely, one.safe, one.worst = map(one.fade, (one.likely, one.safe, one.worst))
 
 
 class Gate:
@@ -214,7 +241,9 @@ class Gate:
         self._seen: dict[Id, _Seen] = {}
         self._kinds: dict[str, _Kind] = {}
         self._spent: set[Id] = set()  # whom the reserve has stopped
-        self._deep: set[Id] = set()  # who may take half of the reserve
+        self._deep: set[Id] = set()  # who may take of the reserve
+        self._first: Id | None = None  # who is to end first
+        self._crossed = math.inf  # when the reserve was touched
         self._free: tuple[float, float] = -math.inf, math.inf  # when, and how much
         self._now: float | None = None
         self._look = LOOKS[0]
@@ -232,11 +261,12 @@ class Gate:
         mine = [one for one in self._seen.values() if one.told or one.owed or not one.job.stopped]
         begun, new = [one for one in mine if one.begun], [one for one in mine if not one.begun]
         end: tuple[str, Job] | tuple[None, None] = None, None
+        self._crossed = min(self._crossed, now) if room < 0 else math.inf
         if room < 0 and any(one.growth > SLOW for one in begun if not one.stands(now)):
             end = self._drain(now, room, begun, new)
         else:
-            slack = self._pause(now, room, begun)
-            self._start(now, room, slack, begun, new)
+            slack, least = self._pause(now, room, begun)
+            self._start(now, room, slack, least, begun, new)
         self._look = min(max((room + self._reserve / 2) / 4 / (FAST * self._processors), LOOKS[0]), LOOKS[1])
         wait = frozenset(one.job.id for one in mine if one.told)
         go = frozenset(one.job.id for one in mine if one.owed)
@@ -256,6 +286,7 @@ class Gate:
         for one in before.values():
             if one.begun and one.looks > 1:
                 self._kinds[one.job.kind].took.append(one.peak)
+                self._kinds[one.job.kind].logs.append(math.log(max(one.peak, _MB)))
         if before:
             self._spent.clear()
             self._deep.clear()
@@ -284,19 +315,20 @@ class Gate:
             one.sure = known > 0
             one.likely, one.worst = (known, known) if known else (kind.next, max(kind.next, kind.ranked[-1]))
 
-    def _pause(self, now: float, room: float, begun: Sequence[_Seen]) -> dict[Id, float]:
+    def _pause(self, now: float, room: float, begun: Sequence[_Seen]) -> tuple[dict[Id, float], float]:
         """Stop those, of most need first, that would take what the ones before them need to end one after the other.
 
-        What each may take of that is returned.
+        What each may take of that is returned, and what one that begins now.
         """
         whole = room + sum(one.job.memory for one in begun)
-        needs = {
-            one.job.id: max(one.safe, min(ALL * whole, UNLIKELY * one.peak) if one.strange else 0) - one.job.memory
-            for one in begun
-        }
-        order = sorted(begun, key=lambda one: (needs[one.job.id], one.born, one.job.id))
+        first = self._seen.get(self._first) if self._first else None
+        needs = {one.job.id: self._bound(one, whole, len(begun)) - one.job.memory for one in begun}
+        left = room + (1 - FLOOR) * self._reserve
+        dim = first is not None and first.need > left and any(one.need <= left for one in begun)
+        order = sorted(begun, key=lambda one: (one is not first or dim, needs[one.job.id], *_age(one)))
+        self._first = order[0].job.id if order else None
         growth = sum(one.growth for one in begun if not one.stands(now))
-        slack = {}
+        slack: dict[Id, float] = {}
         least, left = math.inf, room
         for one in order:
             slack[one.job.id] = least
@@ -304,12 +336,28 @@ class Gate:
             left += one.job.memory
         for one in reversed(order):
             guard = growth * 2 * (self._look + LOOKS[0])
-            if not one.told and one.growth > SLOW and slack[one.job.id] < guard and (room < guard or now - one.turn >= CALM):
+            if not one.told and one.growth > SLOW and slack[one.job.id] < guard:
                 one.tell(now, wait=True)
                 growth -= one.growth
-        return slack
+        return slack, min(least, room)
 
-    def _start(self, now: float, room: float, slack: Mapping[Id, float], begun: Sequence[_Seen], new: Sequence[_Seen]) -> None:
+    def _bound(self, one: _Seen, whole: float, count: int) -> float:
+        """Bytes that it is given way for, where `count` have begun and have, with what is free, the `whole`."""
+        kind = self._kinds[one.job.kind]
+        if not one.strange and (one.sure or not kind.took):
+            return one.safe
+        if one.strange:
+            most = max(UNLIKELY * kind.top, BOLD * kind.guess)
+        elif one.peak > kind.most:
+            most = MARGIN * kind.top + STEEP * (kind.top - kind.most)
+        else:
+            like = max(one.safe, MARGIN * kind.top if kind.outgrown else 0)
+            most = min(like * math.exp(kind.spread * WIDE / max(count, 2)), (ODD + RARE / len(kind.took)) * kind.top)
+        return max(one.safe, one.fade(min(ALL * whole, most)))
+
+    def _start(
+        self, now: float, room: float, slack: Mapping[Id, float], least: float, begun: Sequence[_Seen], new: Sequence[_Seen]
+    ) -> None:
         """Let go whose share is there: first those that were paused, the oldest first, then new ones."""
         running = [one for one in begun if not one.stands(now)]
         paused = sorted((one for one in begun if one.stands(now)), key=_age)
@@ -320,7 +368,10 @@ class Gate:
             working = True
         taken = sum(map(_counted, running))
         for one in paused:
-            if one.told and now - one.turn >= CALM and taken + one.need <= min(room, slack[one.job.id]):
+            left = slack[one.job.id]
+            fits = taken + one.need <= min(room, left)
+            fits = fits or (len(running) == 1 < self._processors and PART * one.need <= min(room, left))
+            if one.told and now - one.turn >= CALM and fits:
                 one.tell(now, wait=False)
                 taken += _counted(one)
                 running.append(one)
@@ -333,21 +384,25 @@ class Gate:
             steep = kind.took and one.job.name not in self._known and count[name] >= RAMP * len(kind.took)
             need = max(one.need, kind.guess) if steep else one.need
             spare = min(max(doubt, one.worst - one.likely), DOUBT * room)
-            fits = taken + need + spare <= room
+            crowded = len(running) >= self._processors
+            fits = taken + need + spare <= (room / 2 if crowded else room)
+            fits = fits or (len(running) == 1 < self._processors and PART * need < least)
             goes = not working or (fits and not blocked and not capped)
             if goes or not one.told:
                 one.tell(now, wait=not goes)
             if goes:
                 working = True
+                running.append(one)
                 taken += _counted(one)
+                least -= one.need
                 doubt = max(doubt, one.worst - one.likely)
                 count[name] += 1
 
     def _drain(
         self, now: float, room: float, begun: Sequence[_Seen], new: Sequence[_Seen]
     ) -> tuple[str, Job] | tuple[None, None]:
-        """The reserve is touched: one at a time may take half of it, to finish and give back. Else: why the build is to end."""
-        last = room + self._reserve / 2
+        """The reserve is touched: one at a time may take of it, to finish and give back. Else: why the build is to end."""
+        last = room + self._reserve - max(FLOOR * self._reserve, BRAKE * max(one.growth for one in begun))
         for one in new:
             one.tell(now, wait=True)
         for one in begun:
@@ -357,11 +412,12 @@ class Gate:
                     self._spent.add(one.job.id)
         had = sum(one.job.memory for one in begun) + room
         tries = [one for one in begun if one.told and one.job.id not in self._spent]
-        tries = [one for one in tries if one.job.memory < max(0.9 * had, self._reserve / 4)]
+        if now - self._crossed > SOON and any(one.job.memory > max(0.9 * had, self._reserve / 4) for one in begun):
+            return self._reason(room, begun)
         if tries and last >= 0:
             one = min(
                 tries,
-                key=lambda one: (one.job.id not in self._deep, one.need > last, min(one.need, last), -one.job.memory, _age(one)),
+                key=lambda one: (one.job.id not in self._deep, max(one.need - last, 0.0), -one.job.memory, _age(one)),
             )
             one.tell(now, wait=False)
             self._deep = {one.job.id}
