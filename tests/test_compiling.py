@@ -182,10 +182,10 @@ def test_no_process_counts_twice_even_where_they_go_in_circles(found: dict[int, 
 
 
 def test_a_stat_is_understood_whatever_the_name_of_the_program() -> None:
-    assert parse_stat(STAT) == Process(4710, "cc1plus", 2345678, 600 * os.sysconf("SC_PAGE_SIZE"))
-    assert parse_stat(STAT.replace("cc1plus", "a) R 1 (b")) == Process(
-        4710, "a) R 1 (b", 2345678, 600 * os.sysconf("SC_PAGE_SIZE")
-    )
+    found = Process(4710, "cc1plus", 2345678, 600 * os.sysconf("SC_PAGE_SIZE"), state="R", cpu=93)
+    assert parse_stat(STAT) == found
+    assert parse_stat(STAT.replace("cc1plus", "a) R 1 (b")) == found._replace(name="a) R 1 (b")
+    assert parse_stat(STAT.replace(" R ", " T ")) == found._replace(state="T")
     for ended in (" Z ", " X "):
         assert parse_stat(STAT.replace(" R ", ended)) is None
 
