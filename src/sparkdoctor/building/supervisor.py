@@ -25,6 +25,8 @@ _BY_TERMINAL = 0x80
 """SI_KERNEL: a terminal sends its signals to us all, the command too. Source: sigaction(2)."""
 _GRACE = 1.0
 """Seconds for a build that we end to clean up after itself."""
+_GRACE_OF_CULPRIT = 0.1
+"""The same for who has taken all the memory: a compiler's driver needs no more to remove what it has begun."""
 _FOOTER = 1.0
 """Seconds after which a build is worth a line at the bottom of the terminal."""
 
@@ -162,18 +164,24 @@ class Supervisor:
                     self._watcher.leave_out(self._dog.pid)
 
     def _end(self, culprit: Job | None) -> None:
-        """End the whole build: asked first, killed soon; who has taken all the memory is not asked for long."""
+        """End the whole build: asked first, killed soon; who has taken all the memory takes no more until it is killed."""
         asked = time.monotonic()
         told: set[Id] = set()
-        while (passed := time.monotonic() - asked) < 2 * _GRACE and (sight := self._watcher.look()).processes:
-            there = {sight.id(pid) for pid in sight.processes}
+        guilty: set[Id] = set(culprit.processes) if culprit is not None else set()
+        fat: Id | None = None
+        while (passed := time.monotonic() - asked) < 2 * _GRACE and (processes := self._watcher.look().processes):
+            there = {(pid, process.began) for pid, process in processes.items()}
+            if not told:
+                fat = max(guilty & there, key=lambda one: processes[one[0]].memory, default=None)
+                if fat is not None:
+                    self._dog.stop(fat)
             for one in there - told:
                 tell(one, signal.SIGTERM)
             told |= there
-            for one in self._dog.still:
+            for one in self._dog.still - {fat}:
                 self._dog.go_on(one)
-            late: set[Id] = set(culprit.processes) if culprit is not None and passed > _GRACE / 4 else set()
-            for one in late | (there if passed > _GRACE else set()):
+            late = there if passed > _GRACE else guilty if passed > _GRACE_OF_CULPRIT else set[Id]()
+            for one in late:
                 tell(one, signal.SIGKILL)
             time.sleep(min(LOOKS))
             self._reap()

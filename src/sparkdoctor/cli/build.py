@@ -166,7 +166,8 @@ class _Teller:
         if free is not None and free < min(self._least, self._bounds.reserve):
             self._least = free
             self.others = _others(look)
-        if look.decision.wait and not self._footer.possible and look.seconds >= self._said + TOLD:
+        waits = look.decision.wait and look.decision.end is None
+        if waits and not self._footer.possible and look.seconds >= self._said + TOLD:
             self._said = look.seconds
             moment = self._ledger.moment
             waiting = ", ".join(
