@@ -6,12 +6,23 @@ untouched, never meets it. Source: VT100 (DECSTBM, DECSC, DECRC), known to every
 
 import contextlib
 import os
+import select
 from collections.abc import Callable
 
 _ROWS = 6
 """Fewer rows have none to spare."""
 FAREWELL = b"\x1b7\x1b[r\x1b8\x1b[J"
 """Gives the bottom row back, whatever is there: all below the cursor is ours."""
+
+
+def writable(descriptor: int) -> bool:
+    """Whether a line can be written without waiting: not to a terminal that Ctrl-S holds, nor to a pager that is not read on.
+
+    Who waits for a reader does not look at memory.
+    """
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return any(event & select.POLLOUT for _, event in poll.poll(0))
 
 
 class Footer:
@@ -35,7 +46,7 @@ class Footer:
 
     def show(self, text: Callable[[int], str]) -> None:
         """Show what `text` makes of the width."""
-        if not self.possible:
+        if not self.possible or not writable(self._to):
             return
         size = os.get_terminal_size(self._to)
         if size.lines != self._rows:

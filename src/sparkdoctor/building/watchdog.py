@@ -42,7 +42,12 @@ class Watchdog:
 
     def _start(self) -> None:
         hearing, saying = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(hearing)
+            os.close(saying)
+            raise
         if pid == 0:
             try:
                 os.close(saying)
@@ -50,6 +55,7 @@ class Watchdog:
             finally:
                 os._exit(0)
         os.close(hearing)
+        os.set_blocking(saying, False)  # it might be made to stand still
         self._pipe = saying
         self.pid = pid
 
@@ -66,8 +72,6 @@ class Watchdog:
         while chunk := os.read(hearing, 1 << 16):
             *lines, heard = (heard + chunk).split(b"\n")
             for line in lines:
-                if line == b"end":
-                    return
                 sign, pid, began = line.split()
                 (self._still.add if sign == b"+" else self._still.discard)((int(pid), int(began)))
         for process in self._still:
@@ -104,19 +108,24 @@ class Watchdog:
         self._write(b"-", process)
 
     def lost(self, pid: int) -> None:
-        """A child has ended: where that was the watchdog, it gets a successor that knows what it knew."""
-        if pid == self.pid:
-            os.close(self._pipe)
+        """A child has ended: where that was the watchdog, it gets a successor that knows what it knew, or nobody stands still."""
+        if pid != self.pid:
+            return
+        os.close(self._pipe)
+        self.pid, self._pipe = 0, -1
+        try:
             self._start()  # the new one has our memory
+        except OSError:
+            for process in tuple(self._still):
+                self.go_on(process)
 
     def close(self) -> None:
         """All go on, and it is not needed any more."""
         for process in tuple(self._still):
             self.go_on(process)
-        with contextlib.suppress(OSError):
-            os.write(self._pipe, b"end\n")
-        os.close(self._pipe)
-        with contextlib.suppress(ChildProcessError):
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.close(self._pipe)
             os.waitpid(self.pid, 0)
 
     def _write(self, sign: bytes, process: Id) -> bool:

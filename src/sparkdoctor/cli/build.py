@@ -14,12 +14,12 @@ import click
 
 from sparkdoctor import compiling, process
 from sparkdoctor.building import past
-from sparkdoctor.building.footer import Footer
+from sparkdoctor.building.footer import Footer, writable
 from sparkdoctor.building.gate import Gate
 from sparkdoctor.building.jobserver import Jobserver, speaks
 from sparkdoctor.building.ledger import Ledger
 from sparkdoctor.building.outcome import Bounds, Build, Ending
-from sparkdoctor.building.supervisor import Look, Supervisor
+from sparkdoctor.building.supervisor import Look, NotStarted, Supervisor
 from sparkdoctor.building.variables import processors, variables
 from sparkdoctor.cli import Broke, say
 from sparkdoctor.command import CommandError, find, given
@@ -86,7 +86,7 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
     kills, started, began = _kills(), time.time(), time.monotonic()
     try:
         ended = supervisor.run(file, command, {**environment, **set_by_us}, tell_of=told.hear, line=told.line)
-    except OSError as error:
+    except NotStarted as error:
         raise click.ClickException(f"{printable(command[0])}: it could not be started: {error.strerror}") from None
     finally:
         if jobserver:
@@ -173,7 +173,7 @@ class _Teller:
             waiting = ", ".join(
                 f"{number} {word}" for number, word in ((moment.held, "held back"), (moment.paused, "paused")) if number
             )
-            if waiting:
+            if waiting and writable(2):
                 say(f"sparkdoctor: {gib(free or 0)} are free, {gib(self._bounds.reserve)} are to stay free: {waiting}")
 
     def line(self, _: Look, width: int) -> str:
