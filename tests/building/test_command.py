@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from building.yard import BUILD, PATIENCE, Yard, read, states, until
+from sparkdoctor.building.watchdog import NAME
 
 
 @pytest.fixture
@@ -118,11 +119,11 @@ def test_nobody_stays_still_when_it_is_killed(yard: Yard, dog: bool) -> None:
 
 
 def dogs(parent: int) -> list[int]:
-    """Children of a process that are in a session of their own."""
+    """The watchdogs of a process."""
     found = []
-    for pid in states("main(); "[:6]):
+    for pid in states(NAME):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        if int(fields[1]) == parent and int(fields[3]) == pid:
+        if int(fields[1]) == parent:
             found.append(pid)
     return found
 

@@ -7,6 +7,7 @@ untouched, never meets it. Source: VT100 (DECSTBM, DECSC, DECRC), known to every
 import contextlib
 import os
 import select
+import termios
 from collections.abc import Callable
 
 _ROWS = 6
@@ -48,6 +49,9 @@ class Footer:
         """Show what `text` makes of the width."""
         if not self.possible or not writable(self._to):
             return
+        if self._taken():
+            self.leave()
+            return
         size = os.get_terminal_size(self._to)
         if size.lines != self._rows:
             self.leave()
@@ -57,6 +61,13 @@ class Footer:
         if (line := text(size.columns)) != self._shown:
             self._write(f"\x1b7\x1b[{self._rows};1H\x1b[2K{line}\x1b8")
             self._shown = line
+
+    def _taken(self) -> bool:
+        """Whether a program has the whole screen (`make menuconfig`): it reads each key."""
+        try:
+            return not termios.tcgetattr(self._to)[3] & termios.ICANON
+        except termios.error:
+            return False
 
     def leave(self) -> None:
         """Give the bottom row back."""

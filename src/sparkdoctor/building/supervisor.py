@@ -31,7 +31,7 @@ _FOOTER = 1.0
 """Seconds after which a build is worth a line at the bottom of the terminal."""
 
 
-class NotStarted(OSError):
+class NotStartedError(OSError):
     """The command could not be started."""
 
 
@@ -76,7 +76,7 @@ class Supervisor:
         `tell_of` hears of each look; `line` is the line at the bottom of a terminal, of at most so many columns.
 
         Raises:
-            NotStarted: it could not be started.
+            NotStartedError: it could not be started.
         """
         process.subreaper()  # who leaves the tree by a double fork becomes our child
         heard = {number for number in _PASSED if signal.getsignal(number) is not signal.SIG_IGN} | set(_HEARD)
@@ -125,7 +125,9 @@ class Supervisor:
         for job in sight.jobs:
             there.update(job.processes)
             if job.id in decision.wait:
-                for member in job.processes:  # who was begun since the last look too; who stands by itself is not ours to continue
+                for (
+                    member
+                ) in job.processes:  # who was begun since the last look too; who stands by itself is not ours to continue
                     if sight.processes[member[0]].state not in "Tt":
                         self._dog.stop(member)
             elif job.id in decision.go:
@@ -207,13 +209,13 @@ def _start(file: str, argv: Sequence[str], environment: Mapping[str, str], mask:
     has two signals ignored that it keeps for itself.
 
     Raises:
-        NotStarted: it cannot be started.
+        NotStartedError: it cannot be started.
     """
     hearing, saying = os.pipe()  # closed by the exec
     try:
         pid = os.fork()
     except OSError as error:
-        raise NotStarted(error.errno, error.strerror) from None
+        raise NotStartedError(error.errno, error.strerror) from None
     if pid == 0:
         try:
             ours = {number for number in signal.valid_signals() if callable(signal.getsignal(number))}
@@ -230,5 +232,5 @@ def _start(file: str, argv: Sequence[str], environment: Mapping[str, str], mask:
         failed = pipe.read()
     if failed:
         os.waitpid(pid, 0)
-        raise NotStarted(int(failed), os.strerror(int(failed)))
+        raise NotStartedError(int(failed), os.strerror(int(failed)))
     return pid

@@ -1,11 +1,15 @@
 """Lets everybody go on who was stopped by us, should we be killed before we could do it ourselves."""
 
 import contextlib
+import ctypes
 import os
 import signal
 
 from sparkdoctor.building.job import Id
 from sparkdoctor.compiling import parse_stat
+
+NAME = "build-watchdog"
+"""What it is called: by `killall sparkdoctor` it is not meant."""
 
 
 def tell(process: Id, number: int) -> bool:
@@ -25,6 +29,16 @@ def tell(process: Id, number: int) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def _rename(name: str) -> None:
+    """Be called so in lists of processes. Sources: PR_SET_NAME(2const); proc_pid_stat(5), arg_start and arg_end."""
+    ctypes.CDLL(None).prctl(15, name.encode())
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+            begin, end = map(int, file.read().rpartition(")")[2].split()[45:47])
+        if 0 < begin < end:
+            ctypes.memmove(begin, name.encode().ljust(end - begin, b"\0"), end - begin)
 
 
 class Watchdog:
@@ -61,6 +75,7 @@ class Watchdog:
 
     def _watch(self, hearing: int) -> None:
         os.setsid()  # what a terminal sends to us all is not for it
+        _rename(NAME)
         for deadly in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
             with contextlib.suppress(OSError, ValueError):
                 signal.signal(deadly, signal.SIG_IGN)

@@ -19,7 +19,7 @@ from sparkdoctor.building.gate import Gate
 from sparkdoctor.building.jobserver import Jobserver, speaks
 from sparkdoctor.building.ledger import Ledger
 from sparkdoctor.building.outcome import Bounds, Build, Ending
-from sparkdoctor.building.supervisor import Look, NotStarted, Supervisor
+from sparkdoctor.building.supervisor import Look, NotStartedError, Supervisor
 from sparkdoctor.building.variables import processors, variables
 from sparkdoctor.cli import Broke, say
 from sparkdoctor.command import CommandError, find, given
@@ -86,7 +86,7 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
     kills, started, began = _kills(), time.time(), time.monotonic()
     try:
         ended = supervisor.run(file, command, {**environment, **set_by_us}, tell_of=told.hear, line=told.line)
-    except NotStarted as error:
+    except NotStartedError as error:
         raise click.ClickException(f"{printable(command[0])}: it could not be started: {error.strerror}") from None
     finally:
         if jobserver:
