@@ -70,10 +70,12 @@ class Supervisor:
         *,
         tell_of: Callable[[Look], None],
         line: Callable[[Look, int], str],
+        broken: Callable[[Exception], None],
     ) -> Ended:
         """Run the program `file` to its end.
 
-        `tell_of` hears of each look; `line` is the line at the bottom of a terminal, of at most so many columns.
+        `tell_of` hears of each look; `line` is the line at the bottom of a terminal, of at most so many columns. `broken` hears
+        of what should never be: then nobody stands still any more, and the command goes on as without us.
 
         Raises:
             NotStartedError: it could not be started.
@@ -88,7 +90,15 @@ class Supervisor:
             self._began = time.monotonic()
             self._watcher = Watcher(os.getpid())
             self._watcher.leave_out(self._dog.pid)
-            return self._watch(tell_of, line)
+            try:
+                return self._watch(tell_of, line)
+            except Exception as error:  # noqa: BLE001 (whatever it is: a build of hours does not end of it)
+                self._dog.close()
+                broken(error)
+                while self._ended is None:
+                    for one in self._ear.wait(_GRACE)[0]:
+                        self._hear(one)
+                return Ended(self._ended, None, None, ())
         finally:
             if self._footer:
                 self._footer.leave()

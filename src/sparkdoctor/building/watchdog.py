@@ -142,6 +142,7 @@ class Watchdog:
             os.kill(self.pid, signal.SIGKILL)
             os.close(self._pipe)
             os.waitpid(self.pid, 0)
+            self.pid, self._pipe = 0, -1
 
     def _write(self, sign: bytes, process: Id) -> bool:
         try:

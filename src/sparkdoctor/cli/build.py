@@ -68,12 +68,16 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
     """
     if not command:
         raise click.ClickException("a command is due: sparkdoctor build -- COMMAND...")
+    if command[0].startswith("-"):
+        raise click.ClickException(f"no such option: {printable(command[0])}")
     environment = given()
     try:
         file = find(command[0], environment.get("PATH"))
     except CommandError as error:
         raise click.ClickException(str(error)) from None
     bounds = _bounds(reserve, jobs)
+    if bounds.room == 0:
+        say(f"sparkdoctor: {gib(bounds.budget)} are free, {gib(bounds.reserve)} are to stay free: one compiler runs at a time")
     cores = bounds.processors
     set_by_us = variables(environment, min(cores, jobs or cores))
     jobserver = _jobserver(command, environment, min(cores, jobs or cores))
@@ -85,7 +89,7 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
     told = _Teller(footer, ledger, bounds)
     kills, started, began = _kills(), time.time(), time.monotonic()
     try:
-        ended = supervisor.run(file, command, {**environment, **set_by_us}, tell_of=told.hear, line=told.line)
+        ended = supervisor.run(file, command, {**environment, **set_by_us}, tell_of=told.hear, line=told.line, broken=_broken)
     except NotStartedError as error:
         raise click.ClickException(f"{printable(command[0])}: it could not be started: {error.strerror}") from None
     finally:
@@ -109,7 +113,10 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
         ended.left,
         told.toolkit,
     )
-    _tell(build, report)
+    try:
+        _tell(build, report)
+    except Exception as error:  # noqa: BLE001 (the status is the command's, whatever we can say of it)
+        say(f"sparkdoctor: what the build took cannot be told: {_words(error)}")
     return STOPPED if ended.reason else _end_alike(ended.status)
 
 
@@ -242,6 +249,14 @@ def _tell(build: Build, report: str | None) -> None:
                 file.write(as_json(found))
         except OSError as error:
             say(f"sparkdoctor: {report}: {error.strerror}: the report is not written")
+
+
+def _broken(error: Exception) -> None:
+    say(f"sparkdoctor: this build is not watched any more, it goes on as without sparkdoctor: {_words(error)}")
+
+
+def _words(error: Exception) -> str:
+    return " ".join(printable(f"{type(error).__name__}: {error}").split())
 
 
 def _name(number: int) -> str:
