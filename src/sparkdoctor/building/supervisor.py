@@ -84,7 +84,10 @@ class Supervisor:
         heard = {number for number in _PASSED if signal.getsignal(number) is not signal.SIG_IGN} | set(_HEARD)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
         self._ear = Ear(heard)
-        self._dog = Watchdog(2 if self._footer and self._footer.possible else None, FAREWELL)
+        try:
+            self._dog = Watchdog(2 if self._footer and self._footer.possible else None, FAREWELL)
+        except OSError as error:  # no process more: the command would be none either
+            raise NotStartedError(error.errno, error.strerror) from None
         try:
             self._command = _start(file, argv, environment, before)
             self._began = time.monotonic()
