@@ -97,6 +97,7 @@ def test_what_stands_still_all_of_it_or_a_part(tmp_path: Path) -> None:
     assert not Watcher(10, str(tmp_path)).look().jobs[0].stopped
 
 
+@pytest.mark.waits
 def test_a_number_that_is_given_anew_is_seen_again_after_a_while(tmp_path: Path) -> None:
     write(tmp_path, 20, 10, "make")
     write(tmp_path, 30, 1, "cc -c others.c")
