@@ -1,5 +1,6 @@
 """`sparkdoctor build`: whose output, signals and status are the command's, and nobody stays paused."""
 
+import contextlib
 import json
 import os
 import pty
@@ -8,13 +9,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
+import tty
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from building.yard import BUILD, PATIENCE, Yard, read, states, until
+from sparkdoctor.building.footer import Footer, writable
+from sparkdoctor.building.watchdog import NAME
+from standins.hosts import script
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def yard(tmp_path: Path) -> Iterator[Yard]:
 # --- the command's own
 
 
-@pytest.mark.parametrize("status", [0, 1, 7, 78, 255])
+@pytest.mark.parametrize("status", [0, 7, 255])
 def test_the_exit_status_is_the_commands(yard: Yard, status: int) -> None:
     assert yard.run(command=("sh", "-c", f"exit {status}")).returncode == status
 
@@ -67,7 +73,10 @@ def test_signals_that_were_ignored_stay_so_and_the_others_are_as_ever(yard: Yard
     assert watched == bare
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT])
+WAITS = [pytest.param(number, marks=pytest.mark.waits) for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, *WAITS])
 def test_a_signal_reaches_the_command_once(yard: Yard, number: signal.Signals) -> None:
     code = (
         "import signal, sys, time\nheard = []\n"
@@ -118,11 +127,11 @@ def test_nobody_stays_still_when_it_is_killed(yard: Yard, dog: bool) -> None:
 
 
 def dogs(parent: int) -> list[int]:
-    """Children of a process that are in a session of their own."""
+    """The watchdogs of a process."""
     found = []
-    for pid in states("main(); "[:6]):
+    for pid in states(NAME):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        if int(fields[1]) == parent and int(fields[3]) == pid:
+        if int(fields[1]) == parent:
             found.append(pid)
     return found
 
@@ -135,9 +144,108 @@ def test_ending_it_lets_all_go_on(yard: Yard) -> None:
     until(lambda: "T" not in yard.jobs().values(), yard.jobs)  # as without us: make has ended, its jobs have not
 
 
+def test_who_stands_by_himself_is_not_made_to_go_on(yard: Yard) -> None:
+    script(yard.place / "cc", f'#!/bin/sh\n[ "$2" = unit1.c ] && kill -STOP $$\nread line < {yard.gate}\n')
+    child = yard.start("--jobs", "1", command=(yard.make, "3"))
+    until(lambda: sorted(yard.jobs().values()).count("T") == 2, yard.jobs)  # unit1 has stopped, and one of two others is held
+    yard.open()
+    until(lambda: list(yard.jobs().values()) == ["T"], yard.jobs)
+    (stopped,) = yard.jobs()
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(0.3)
+    os.kill(stopped, signal.SIGCONT)
+    assert child.wait(PATIENCE) == 0
+
+
+def test_who_was_made_to_go_on_by_a_shell_is_held_again(yard: Yard) -> None:
+    child = yard.start("--jobs", "1", command=(yard.make, "3"), start_new_session=True)
+    until(lambda: sorted(yard.jobs().values()).count("T") == 2, yard.jobs)
+    os.killpg(child.pid, signal.SIGSTOP)
+    until(lambda: sorted(yard.jobs().values()).count("T") == 3, yard.jobs)
+    os.killpg(child.pid, signal.SIGCONT)  # as `fg` does
+    until(lambda: sorted(yard.jobs().values()).count("T") == 2, yard.jobs)
+    yard.open()
+    assert child.wait(PATIENCE) == 0
+
+
+def test_a_watchdog_that_stands_still_holds_nobody_up(yard: Yard) -> None:
+    child = yard.start("--jobs", "1", command=(yard.make, "3"))
+    until(lambda: sorted(yard.jobs().values()).count("T") == 2, yard.jobs)
+    (dog,) = dogs(child.pid)
+    os.kill(dog, signal.SIGSTOP)
+    yard.open()
+    assert child.wait(PATIENCE) == 0
+    assert not os.path.exists(f"/proc/{dog}")
+
+
+def test_a_build_goes_on_whatever_breaks_in_who_watches_it(yard: Yard) -> None:
+    code = (
+        "import sparkdoctor.building.gate as gate\nplain, looks = gate.Gate.decide, []\n"
+        "def decide(*args):\n    looks.append(1)\n    if len(looks) > 2: raise ValueError('no\\nsense')\n    return plain(*args)\n"
+        "gate.Gate.decide = decide\nfrom sparkdoctor.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "build", "--jobs", "1", "--", yard.make, "3"]
+    with subprocess.Popen(command, env=yard.env, cwd=yard.place, stderr=subprocess.PIPE) as child:
+        assert child.stderr
+        said = read(child.stderr.fileno(), b"not watched any more, it goes on as without sparkdoctor: ValueError: no sense\n")
+        until(lambda: len(yard.jobs()) == 3 and "T" not in yard.jobs().values(), yard.jobs)
+        yard.open()
+        said += child.stderr.read()
+    assert child.returncode == 0, said
+    assert b"Traceback" not in said
+
+
 # --- a terminal
 
 
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Both ends of a terminal of 24 rows: ours, and a program's."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    yield ours, theirs
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_the_line_is_not_written_where_that_would_wait_or_disturb(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = terminal
+    monkeypatch.setattr(Footer, "possible", True)
+    footer = Footer(theirs)
+    footer.show(lambda width: f"first {width}")
+    assert b"first 80" in read(ours, b"first 80")
+    termios.tcflow(theirs, termios.TCOOFF)  # Ctrl-S
+    assert not writable(theirs)
+    footer.show(lambda _: "second")
+    termios.tcflow(theirs, termios.TCOON)
+    footer.show(lambda _: "third")
+    assert b"second" not in read(ours, b"third")
+    tty.setcbreak(theirs)  # `make menuconfig`
+    footer.show(lambda _: "fourth")
+    assert b"fourth" not in read(ours, b"\x1b[r")
+
+
+@pytest.mark.parametrize("rows", [1, 4, 5])
+def test_a_terminal_without_a_row_to_spare_gets_no_line(terminal: tuple[int, int], rows: int) -> None:
+    termios.tcsetwinsize(terminal[1], (rows, 80))
+    assert not Footer(terminal[1]).possible
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for() -> None:
+    reading, writing = os.pipe()
+    assert writable(writing)
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    assert not writable(writing)
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.waits
 def test_on_a_terminal_one_ctrl_c_is_one_and_the_bottom_row_is_given_back(yard: Yard) -> None:
     code = (
         "import signal, sys, time\nheard = []\nsignal.signal(signal.SIGINT, lambda *_: heard.append(1))\n"
@@ -159,6 +267,7 @@ def test_on_a_terminal_one_ctrl_c_is_one_and_the_bottom_row_is_given_back(yard: 
     os.close(terminal)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("term", ["dumb", ""])
 def test_a_terminal_that_understands_nothing_gets_no_line(yard: Yard, term: str) -> None:
     yard.env["TERM"] = term
@@ -214,6 +323,9 @@ def test_as_pid_1_it_takes_leave_of_orphans_and_says_signals_as_shells_do(yard: 
         (("--reserve", "nan", "--", "true"), b"nan"),
         (("--reserve", "-1", "--", "true"), b"--reserve"),
         (("--jobs", "0", "--", "true"), b"--jobs"),
+        (("--reserve", "inf", "--", "true"), b"inf"),
+        (("--job", "3", "--", "true"), b"no such option: --job"),
+        (("--", ""), b"name is empty"),
     ],
     ids=str,
 )

@@ -6,12 +6,24 @@ untouched, never meets it. Source: VT100 (DECSTBM, DECSC, DECRC), known to every
 
 import contextlib
 import os
+import select
+import termios
 from collections.abc import Callable
 
 _ROWS = 6
 """Fewer rows have none to spare."""
 FAREWELL = b"\x1b7\x1b[r\x1b8\x1b[J"
 """Gives the bottom row back, whatever is there: all below the cursor is ours."""
+
+
+def writable(descriptor: int) -> bool:
+    """Whether a line can be written without waiting: not to a terminal that Ctrl-S holds, nor to a pager that is not read on.
+
+    Who waits for a reader does not look at memory.
+    """
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return any(event & select.POLLOUT for _, event in poll.poll(0))
 
 
 class Footer:
@@ -35,7 +47,10 @@ class Footer:
 
     def show(self, text: Callable[[int], str]) -> None:
         """Show what `text` makes of the width."""
-        if not self.possible:
+        if not self.possible or not writable(self._to):
+            return
+        if self._taken():
+            self.leave()
             return
         size = os.get_terminal_size(self._to)
         if size.lines != self._rows:
@@ -46,6 +61,13 @@ class Footer:
         if (line := text(size.columns)) != self._shown:
             self._write(f"\x1b7\x1b[{self._rows};1H\x1b[2K{line}\x1b8")
             self._shown = line
+
+    def _taken(self) -> bool:
+        """Whether a program has the whole screen (`make menuconfig`): it reads each key."""
+        try:
+            return not termios.tcgetattr(self._to)[3] & termios.ICANON
+        except termios.error:
+            return False
 
     def leave(self) -> None:
         """Give the bottom row back."""

@@ -140,7 +140,7 @@ def _job(root: int, below: list[int], found: Mapping[int, Process], ticks: float
         id=(root, found[root].began),
         name=made or called(found[root].argv) or found[root].name,
         kind=kind(made) if made else "other",
-        tool=biggest.name,
+        tool=called(biggest.argv) or biggest.name,
         age=max(0.0, (ticks - found[root].began) / _TICKS),
         memory=sum(process.memory for process in processes),
         biggest=biggest.memory,
@@ -165,7 +165,9 @@ def called(argv: Sequence[str]) -> str:
     first, rest = basename(argv[0]) if argv else "", argv[1:]
     if not rest or not _INTERPRETERS.match(first):
         return first
-    for place, word in enumerate(rest[:2]):
+    for place, word in enumerate(rest):
+        if not word.startswith("-"):
+            break
         if re.fullmatch(r"-[a-z]*c", word):
             return called(rest[place + 1].split()) if rest[place + 1 :] else first
     given = [word for word in rest if not word.startswith("-") and "=" not in word]

@@ -18,15 +18,21 @@ from sparkdoctor.building.sight import Sight, Watcher
 from sparkdoctor.building.watchdog import Watchdog, tell
 from sparkdoctor.compiling import Room, room
 
-_PASSED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+_PASSED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP)
 """Passed on to the command, unless they were ignored when we were started, as under nohup."""
-_HEARD = (signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT)
+_HEARD = (signal.SIGCHLD, signal.SIGCONT)
 _BY_TERMINAL = 0x80
 """SI_KERNEL: a terminal sends its signals to us all, the command too. Source: sigaction(2)."""
 _GRACE = 1.0
 """Seconds for a build that we end to clean up after itself."""
+_GRACE_OF_CULPRIT = 0.1
+"""The same for who has taken all the memory: a compiler's driver needs no more to remove what it has begun."""
 _FOOTER = 1.0
 """Seconds after which a build is worth a line at the bottom of the terminal."""
+
+
+class NotStartedError(OSError):
+    """The command could not be started."""
 
 
 class Ended(NamedTuple):
@@ -64,25 +70,38 @@ class Supervisor:
         *,
         tell_of: Callable[[Look], None],
         line: Callable[[Look, int], str],
+        broken: Callable[[Exception], None],
     ) -> Ended:
         """Run the program `file` to its end.
 
-        `tell_of` hears of each look; `line` is the line at the bottom of a terminal, of at most so many columns.
+        `tell_of` hears of each look; `line` is the line at the bottom of a terminal, of at most so many columns. `broken` hears
+        of what should never be: then nobody stands still any more, and the command goes on as without us.
 
         Raises:
-            OSError: it could not be started.
+            NotStartedError: it could not be started.
         """
         process.subreaper()  # who leaves the tree by a double fork becomes our child
         heard = {number for number in _PASSED if signal.getsignal(number) is not signal.SIG_IGN} | set(_HEARD)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
         self._ear = Ear(heard)
-        self._dog = Watchdog(2 if self._footer and self._footer.possible else None, FAREWELL)
+        try:
+            self._dog = Watchdog(2 if self._footer and self._footer.possible else None, FAREWELL)
+        except OSError as error:  # no process more: the command would be none either
+            raise NotStartedError(error.errno, error.strerror) from None
         try:
             self._command = _start(file, argv, environment, before)
             self._began = time.monotonic()
             self._watcher = Watcher(os.getpid())
             self._watcher.leave_out(self._dog.pid)
-            return self._watch(tell_of, line)
+            try:
+                return self._watch(tell_of, line)
+            except Exception as error:  # noqa: BLE001 (whatever it is: a build of hours does not end of it)
+                self._dog.close()
+                broken(error)
+                while self._ended is None:
+                    for one in self._ear.wait(_GRACE)[0]:
+                        self._hear(one)
+                return Ended(self._ended, None, None, ())
         finally:
             if self._footer:
                 self._footer.leave()
@@ -108,19 +127,22 @@ class Supervisor:
         now = time.monotonic()
         sight, left = self._watcher.look(), room()
         decision = self._gate.decide(now, sight.jobs, None if left is None else left.least)
-        self._apply(sight.jobs, decision)
+        self._apply(sight, decision)
         self._ledger.see(now, sight.jobs, None if left is None else left.least, decision.wait)
         if self._jobserver:
             self._jobserver.tend(short=bool(decision.wait))
         return Look(now - self._began, sight, left, decision)
 
-    def _apply(self, jobs: Sequence[Job], decision: Decision) -> None:
+    def _apply(self, sight: Sight, decision: Decision) -> None:
         there: set[Id] = set()
-        for job in jobs:
+        for job in sight.jobs:
             there.update(job.processes)
             if job.id in decision.wait:
-                for member in job.processes:  # who was begun since the last look too
-                    self._dog.stop(member)
+                for (
+                    member
+                ) in job.processes:  # who was begun since the last look too; who stands by itself is not ours to continue
+                    if sight.processes[member[0]].state not in "Tt":
+                        self._dog.stop(member)
             elif job.id in decision.go:
                 for member in job.processes:
                     self._dog.go_on(member)
@@ -137,19 +159,21 @@ class Supervisor:
             signals, ended = self._ear.wait(left)
             for one in signals:
                 self._hear(one)
-            if ended:
+            # A shell's `fg` lets all go on, whom we hold too.
+            if ended or any(one.number == signal.SIGCONT for one in signals):
                 until = min(until, max(least, time.monotonic()))
 
     def _hear(self, got: Heard) -> None:
         if got.number == signal.SIGCHLD:
             self._reap()
-        elif got.number == signal.SIGTSTP:
+            return
+        if got.code != _BY_TERMINAL and self._ended is None:
+            with contextlib.suppress(OSError):
+                os.kill(self._command, got.number)
+        if got.number == signal.SIGTSTP:
             if self._footer:
                 self._footer.leave()
             os.kill(os.getpid(), signal.SIGSTOP)
-        elif got.number != signal.SIGCONT and got.code != _BY_TERMINAL:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._command, got.number)
 
     def _reap(self) -> None:
         """Take leave of all children that have ended: the command, and who was orphaned to us."""
@@ -162,25 +186,31 @@ class Supervisor:
                     self._watcher.leave_out(self._dog.pid)
 
     def _end(self, culprit: Job | None) -> None:
-        """End the whole build: asked first, killed soon; who has taken all the memory is not asked for long."""
+        """End the whole build: asked first, killed soon; who has taken all the memory takes no more until it is killed."""
         asked = time.monotonic()
         told: set[Id] = set()
-        while (passed := time.monotonic() - asked) < 2 * _GRACE and (sight := self._watcher.look()).processes:
-            there = {sight.id(pid) for pid in sight.processes}
+        guilty: set[Id] = set(culprit.processes) if culprit is not None else set()
+        fat: Id | None = None
+        while (passed := time.monotonic() - asked) < 2 * _GRACE and (processes := self._watcher.look().processes):
+            there = {(pid, process.began) for pid, process in processes.items()}
+            if not told:
+                fat = max(guilty & there, key=lambda one: processes[one[0]].memory, default=None)
+                if fat is not None:
+                    self._dog.stop(fat)
             for one in there - told:
                 tell(one, signal.SIGTERM)
             told |= there
-            for one in self._dog.still:
+            for one in self._dog.still - {fat}:
                 self._dog.go_on(one)
-            late: set[Id] = set(culprit.processes) if culprit is not None and passed > _GRACE / 4 else set()
-            for one in late | (there if passed > _GRACE else set()):
+            late = there if passed > _GRACE else guilty if passed > _GRACE_OF_CULPRIT else set[Id]()
+            for one in late:
                 tell(one, signal.SIGKILL)
             time.sleep(min(LOOKS))
             self._reap()
 
     def _over(self, reason: str | None, culprit: Job | None) -> Ended:
         self._reap()
-        left = self._watcher.look().processes
+        left = self._watcher.look().processes if os.getpid() != 1 else {}  # who is there ends with process 1
         names = tuple(found.name for found in left.values())
         return Ended(1 if self._ended is None else self._ended, reason, culprit, names)
 
@@ -192,10 +222,13 @@ def _start(file: str, argv: Sequence[str], environment: Mapping[str, str], mask:
     has two signals ignored that it keeps for itself.
 
     Raises:
-        OSError: it cannot be started.
+        NotStartedError: it cannot be started.
     """
     hearing, saying = os.pipe()  # closed by the exec
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        raise NotStartedError(error.errno, error.strerror) from None
     if pid == 0:
         try:
             ours = {number for number in signal.valid_signals() if callable(signal.getsignal(number))}
@@ -212,5 +245,5 @@ def _start(file: str, argv: Sequence[str], environment: Mapping[str, str], mask:
         failed = pipe.read()
     if failed:
         os.waitpid(pid, 0)
-        raise OSError(int(failed), os.strerror(int(failed)))
+        raise NotStartedError(int(failed), os.strerror(int(failed)))
     return pid

@@ -1,11 +1,15 @@
 """Lets everybody go on who was stopped by us, should we be killed before we could do it ourselves."""
 
 import contextlib
+import ctypes
 import os
 import signal
 
 from sparkdoctor.building.job import Id
 from sparkdoctor.compiling import parse_stat
+
+NAME = "build-watchdog"
+"""What it is called: by `killall sparkdoctor` it is not meant."""
 
 
 def tell(process: Id, number: int) -> bool:
@@ -27,6 +31,16 @@ def tell(process: Id, number: int) -> bool:
     return True
 
 
+def _rename(name: str) -> None:
+    """Be called so in lists of processes. Sources: PR_SET_NAME(2const); proc_pid_stat(5), arg_start and arg_end."""
+    ctypes.CDLL(None).prctl(15, name.encode())
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+            begin, end = map(int, file.read().rpartition(")")[2].split()[45:47])
+        if 0 < begin < end:
+            ctypes.memmove(begin, name.encode().ljust(end - begin, b"\0"), end - begin)
+
+
 class Watchdog:
     """A process of its own that hears of each stop before it is made, and of each end of one.
 
@@ -42,7 +56,12 @@ class Watchdog:
 
     def _start(self) -> None:
         hearing, saying = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(hearing)
+            os.close(saying)
+            raise
         if pid == 0:
             try:
                 os.close(saying)
@@ -50,11 +69,13 @@ class Watchdog:
             finally:
                 os._exit(0)
         os.close(hearing)
+        os.set_blocking(saying, False)  # it might be made to stand still
         self._pipe = saying
         self.pid = pid
 
     def _watch(self, hearing: int) -> None:
         os.setsid()  # what a terminal sends to us all is not for it
+        _rename(NAME)
         for deadly in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
             with contextlib.suppress(OSError, ValueError):
                 signal.signal(deadly, signal.SIG_IGN)
@@ -66,8 +87,6 @@ class Watchdog:
         while chunk := os.read(hearing, 1 << 16):
             *lines, heard = (heard + chunk).split(b"\n")
             for line in lines:
-                if line == b"end":
-                    return
                 sign, pid, began = line.split()
                 (self._still.add if sign == b"+" else self._still.discard)((int(pid), int(began)))
         for process in self._still:
@@ -104,20 +123,26 @@ class Watchdog:
         self._write(b"-", process)
 
     def lost(self, pid: int) -> None:
-        """A child has ended: where that was the watchdog, it gets a successor that knows what it knew."""
-        if pid == self.pid:
-            os.close(self._pipe)
+        """A child has ended: where that was the watchdog, it gets a successor that knows what it knew, or nobody stands still."""
+        if pid != self.pid:
+            return
+        os.close(self._pipe)
+        self.pid, self._pipe = 0, -1
+        try:
             self._start()  # the new one has our memory
+        except OSError:
+            for process in tuple(self._still):
+                self.go_on(process)
 
     def close(self) -> None:
         """All go on, and it is not needed any more."""
         for process in tuple(self._still):
             self.go_on(process)
-        with contextlib.suppress(OSError):
-            os.write(self._pipe, b"end\n")
-        os.close(self._pipe)
-        with contextlib.suppress(ChildProcessError):
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.close(self._pipe)
             os.waitpid(self.pid, 0)
+            self.pid, self._pipe = 0, -1
 
     def _write(self, sign: bytes, process: Id) -> bool:
         try:

@@ -14,12 +14,12 @@ import click
 
 from sparkdoctor import compiling, process
 from sparkdoctor.building import past
-from sparkdoctor.building.footer import Footer
+from sparkdoctor.building.footer import Footer, writable
 from sparkdoctor.building.gate import Gate
 from sparkdoctor.building.jobserver import Jobserver, speaks
 from sparkdoctor.building.ledger import Ledger
 from sparkdoctor.building.outcome import Bounds, Build, Ending
-from sparkdoctor.building.supervisor import Look, Supervisor
+from sparkdoctor.building.supervisor import Look, NotStartedError, Supervisor
 from sparkdoctor.building.variables import processors, variables
 from sparkdoctor.cli import Broke, say
 from sparkdoctor.command import CommandError, find, given
@@ -68,12 +68,16 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
     """
     if not command:
         raise click.ClickException("a command is due: sparkdoctor build -- COMMAND...")
+    if command[0].startswith("-"):
+        raise click.ClickException(f"no such option: {printable(command[0])}")
     environment = given()
     try:
         file = find(command[0], environment.get("PATH"))
     except CommandError as error:
         raise click.ClickException(str(error)) from None
     bounds = _bounds(reserve, jobs)
+    if bounds.room == 0:
+        say(f"sparkdoctor: {gib(bounds.budget)} are free, {gib(bounds.reserve)} are to stay free: one compiler runs at a time")
     cores = bounds.processors
     set_by_us = variables(environment, min(cores, jobs or cores))
     jobserver = _jobserver(command, environment, min(cores, jobs or cores))
@@ -85,8 +89,8 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
     told = _Teller(footer, ledger, bounds)
     kills, started, began = _kills(), time.time(), time.monotonic()
     try:
-        ended = supervisor.run(file, command, {**environment, **set_by_us}, tell_of=told.hear, line=told.line)
-    except OSError as error:
+        ended = supervisor.run(file, command, {**environment, **set_by_us}, tell_of=told.hear, line=told.line, broken=_broken)
+    except NotStartedError as error:
         raise click.ClickException(f"{printable(command[0])}: it could not be started: {error.strerror}") from None
     finally:
         if jobserver:
@@ -109,7 +113,10 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
         ended.left,
         told.toolkit,
     )
-    _tell(build, report)
+    try:
+        _tell(build, report)
+    except Exception as error:  # noqa: BLE001 (the status is the command's, whatever we can say of it)
+        say(f"sparkdoctor: what the build took cannot be told: {_words(error)}")
     return STOPPED if ended.reason else _end_alike(ended.status)
 
 
@@ -166,13 +173,14 @@ class _Teller:
         if free is not None and free < min(self._least, self._bounds.reserve):
             self._least = free
             self.others = _others(look)
-        if look.decision.wait and not self._footer.possible and look.seconds >= self._said + TOLD:
+        waits = look.decision.wait and look.decision.end is None
+        if waits and not self._footer.possible and look.seconds >= self._said + TOLD:
             self._said = look.seconds
             moment = self._ledger.moment
             waiting = ", ".join(
                 f"{number} {word}" for number, word in ((moment.held, "held back"), (moment.paused, "paused")) if number
             )
-            if waiting:
+            if waiting and writable(2):
                 say(f"sparkdoctor: {gib(free or 0)} are free, {gib(self._bounds.reserve)} are to stay free: {waiting}")
 
     def line(self, _: Look, width: int) -> str:
@@ -241,6 +249,14 @@ def _tell(build: Build, report: str | None) -> None:
                 file.write(as_json(found))
         except OSError as error:
             say(f"sparkdoctor: {report}: {error.strerror}: the report is not written")
+
+
+def _broken(error: Exception) -> None:
+    say(f"sparkdoctor: this build is not watched any more, it goes on as without sparkdoctor: {_words(error)}")
+
+
+def _words(error: Exception) -> str:
+    return " ".join(printable(f"{type(error).__name__}: {error}").split())
 
 
 def _name(number: int) -> str:
