@@ -62,12 +62,13 @@ ODD = 1.5
 ALL = 0.9
 """The part of all that can be had that such a job is given way for; those beside it stop when they have taken the rest."""
 UNLIKELY, BOLD = 2.0, 1.8
-"""But no more than so many times what any has, or so many times the guess: where there is plenty it disturbs nobody."""
+"""But no more than so many times what any has, or so many times the guess while there is nothing else to go by."""
 STEEP = 5.0
 """Bytes that one which outgrows all is given way for, for each that it has beyond the most that any took."""
 PRIOR, WIDE, RARE = 0.25, 4.0, 4.0
 """Peaks differ (their logarithms) by PRIOR where one has finished. Way is given for so many times that, shared by those that have
-begun: one of many will stay below. And for no more than ODD times the most, and RARE times in addition where one has finished."""
+begun: one of many will stay below. And for no more than MARGIN times the most, and RARE times that in addition where one has
+finished, a quarter of it where two have."""
 PART = 0.15
 """The part of its need that is to be there for a second one to begin, or go on, beside a single one: it may be paused later."""
 FLOOR, BRAKE = 0.25, 0.06
@@ -347,12 +348,12 @@ class Gate:
         if not one.strange and (one.sure or not kind.took):
             return one.safe
         if one.strange:
-            most = max(UNLIKELY * kind.top, BOLD * kind.guess)
+            most = max(UNLIKELY * kind.top if kind.took or kind.outgrown else 0.0, BOLD * kind.guess)
         elif one.peak > kind.most:
             most = MARGIN * kind.top + STEEP * (kind.top - kind.most)
         else:
             like = max(one.safe, MARGIN * kind.top if kind.outgrown else 0)
-            most = min(like * math.exp(kind.spread * WIDE / max(count, 2)), (ODD + RARE / len(kind.took)) * kind.top)
+            most = min(like * math.exp(kind.spread * WIDE / max(count, 2)), (MARGIN + RARE / len(kind.took) ** 2) * kind.top)
         return max(one.safe, one.fade(min(ALL * whole, most)))
 
     def _start(
