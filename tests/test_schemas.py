@@ -379,7 +379,15 @@ def test_schema_and_loader_agree_about_every_kind_of_answer(kind: str, data: st.
         assert complaints == [], "only the schema refuses it"
 
 
-# --- smoke tests
+# --- builds and smoke tests
+
+
+def test_what_a_build_on_an_h100_has_left_keeps_to_its_schema() -> None:
+    document = json.loads((ROOT / "tests" / "machines" / "h100-build.json").read_text())
+    BUILD.validate(document)
+    tools = {unit["name"]: unit["tool"] for unit in document["units"]}
+    assert tools["attention_back.cu"] == tools["attention_cu.cu"] == "cicc"
+    assert (document["diagnosis"]["id"], document["toolkit"]) == ("too-many-jobs", "13.0.88")
 
 
 @pytest.mark.parametrize("name", ["h100-smoke-cold", "h100-kernels"])

@@ -2,7 +2,6 @@
 
 import resource
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import NamedTuple
 
 from sparkdoctor.check import Check
@@ -114,8 +113,8 @@ def variables(
     # PyTorch, OpenMP, MKL, OpenBLAS and numexpr all read this one, and so does nproc(1), by which scripts choose `make -j`.
     # Without it each starts a thread for every processor that it sees, which a quota (unlike a cpuset) does not hide.
     # What builds read is MAX_JOBS, above, which counts the quota too.
-    if not isinstance(cgroup, Missing) and not isinstance(system, Missing) and cgroup.cpus:
-        threads = max(1, ceil(cgroup.cpus))
+    if not isinstance(cgroup, Missing) and not isinstance(system, Missing):
+        threads = cgroup.processors or system.usable_cpus
         if threads < system.usable_cpus:
             wanted[THREADS] = str(threads), f"this container may use {cgroup.cpus:g} of {system.usable_cpus} processors"
     unset = {name for name in wanted if not environment.get(name) and (name in EMPTY_IS_UNSET or name not in environment)}

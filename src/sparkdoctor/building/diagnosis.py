@@ -141,7 +141,7 @@ def _too_large(build: Build) -> Diagnosis | None:
 def _too_many(build: Build, found: Best | None, bare: Plan) -> Diagnosis:
     account = build.account
     count = found.number if found else 1
-    if bare.memory <= build.bounds.room:
+    if bare.memory <= build.bounds.room or build.ending.reason:  # what was ended might have taken more
         count = max(1, min(count, account.most - 1))
     room, where = gib(build.bounds.room), _where(build)
     if bare.memory > build.bounds.room:
@@ -152,7 +152,8 @@ def _too_many(build: Build, found: Best | None, bare: Plan) -> Diagnosis:
             f"Too many jobs: {account.most} ran at once and had not ended when they had {gib(account.total_peak)} of the {room} "
         )
         text += f"that {where} has for them."
-    words = f"Without `sparkdoctor build`, let no more than {jobs(count)} run at once"
+    again = "Run it again: what its jobs took is remembered now. " if build.ending.reason else ""
+    words = f"{again}Without `sparkdoctor build`, let no more than {jobs(count)} run at once"
     tool = basename(build.command[0]) if build.command else ""
     if tool in _TOLD_BY_ARGUMENT:
         remedy = Remedy(f"{words}: call {tool} with -j{count}.")
@@ -187,7 +188,8 @@ def _enough(build: Build) -> Diagnosis:
     account, bounds = build.account, build.bounds
     if account.waits.held or account.waits.paused:
         return Diagnosis("enough", f"Memory was never short: {gib(account.lowest_free or 0)} were left at the least.")
-    return Diagnosis("enough", f"Memory was never short: {gib(account.total_peak)} of {gib(bounds.room)} were taken at the most.")
+    of = f" of {gib(bounds.room)}" if bounds.room else ""
+    return Diagnosis("enough", f"Memory was never short: {gib(account.total_peak)}{of} were taken at the most.")
 
 
 def _kills(build: Build) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """The variables by which build systems are told how much to do at once."""
 
-import math
 import os
 from collections.abc import Mapping
 
@@ -18,8 +17,8 @@ def processors() -> int:
     """How many processors this process may use: its affinity, and its control group's quota, rounded up."""
     usable = len(os.sched_getaffinity(0))
     group = Machine(LocalHost(), Profile()).get(Cgroup)
-    quota = None if isinstance(group, Missing) else group.cpus
-    return max(1, min(usable, math.ceil(quota)) if quota else usable)
+    quota = None if isinstance(group, Missing) else group.processors
+    return min(usable, quota or usable)
 
 
 def variables(environment: Mapping[str, str], jobs: int) -> dict[str, str]:

@@ -35,7 +35,6 @@ RESERVE = 8 * GIB
 """Bytes that stay free of a large machine: what a Spark needs to answer at all."""
 PARTS = {"machine": 8, "container": 16}
 """Of less the eighth part; of a container half of that: where it is full a process dies, and the machine goes on."""
-GB = 10**9
 TOLD = 30.0
 """Seconds between two lines that say that compilers wait, where there is no terminal with a line for that."""
 STOPPED = 1
@@ -55,7 +54,7 @@ _SECONDS = 5.0
     "--reserve",
     type=click.FloatRange(0),
     metavar="GB",
-    help="Memory that stays free.  [default: an eighth, at most 8.6; of a container's limit a sixteenth]",
+    help="Memory that stays free.  [default: an eighth, at most 8; of a container's limit a sixteenth]",
 )
 @click.option("--jobs", type=click.IntRange(1, 4096), metavar="N", help="At most so many compilers at once.")
 @click.option("--report", type=click.Path(), metavar="FILE", help="Write what the build took there, as JSON.")
@@ -133,9 +132,9 @@ def _bounds(reserve: float | None, jobs: int | None) -> Bounds:
     limit = None if isinstance(group, Missing) else group.limit
     total = memory.total if limit is None else min(memory.total, limit)
     where = "machine" if total == memory.total else "container"
-    wanted = min(RESERVE, total // PARTS[where]) if reserve is None else reserve * GB
+    wanted = min(RESERVE, total // PARTS[where]) if reserve is None else reserve * GIB
     if not wanted < total:  # nor is nan
-        raise click.ClickException(f"--reserve {reserve:g}: this {where} has {total / GB:.1f} GB of memory in all")
+        raise click.ClickException(f"--reserve {reserve:g}: this {where} has {gib(total)} of memory in all")
     return Bounds(room.least, int(wanted), where, processors(), jobs)
 
 

@@ -1,6 +1,7 @@
 """What this process's control group allows: on cgroup v1, v2 and both at once."""
 
 import re
+from math import ceil
 from typing import NamedTuple, Self
 
 from sparkdoctor.machine import Fact, Machine
@@ -37,6 +38,11 @@ class Cgroup(Fact):
     def free(self) -> int | None:
         """Bytes left under the limit."""
         return None if self.limit is None else max(0, self.limit - self.usage)
+
+    @property
+    def processors(self) -> int | None:
+        """The quota in whole processors, rounded up."""
+        return None if self.cpus is None else max(1, ceil(self.cpus))
 
     @classmethod
     def probe(cls, machine: Machine) -> Self | Missing:

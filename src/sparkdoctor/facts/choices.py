@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from math import ceil
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -196,8 +195,8 @@ def _jobs(seen: Seen, wanted: Wanted) -> tuple[str, str] | None:
     # What the profile wants free for other programs; at most half of it all.
     reserve = min((seen.profile.memory_gib.warning or seen.profile.memory_gib.failed or 0) * GIB, free / 2)
     fitting = int((free - reserve) // one.bytes_per_job)
-    quota = None if isinstance(seen.cgroup, Missing) else seen.cgroup.cpus
-    processors = min(seen.system.usable_cpus, ceil(quota) if quota else seen.system.usable_cpus)
+    quota = None if isinstance(seen.cgroup, Missing) else seen.cgroup.processors
+    processors = min(seen.system.usable_cpus, quota or seen.system.usable_cpus)
     jobs = max(1, min(fitting, processors))
     own = seen.own("MAX_JOBS") or ""
     # Free memory is never the same twice: a value that still fits, and is not much too small, stays.
