@@ -56,7 +56,9 @@ def test_the_examples_of_checks_and_fixes_are_ones() -> None:
 def test_every_command_and_option_of_the_readme_exists() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {
+        "--cpus",
         "--gpus",
+        "--init",
         "--ipc",
         "--shm-size",
         "--output-format",
