@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,8 @@ def test_a_real_ninja_obeys_it(tmp_path: Path, pytestconfig: pytest.Config) -> N
         if (ran := subprocess.run(command, check=False, capture_output=True, text=True)).returncode:
             pytest.skip(f"pip cannot install ninja: {ran.stderr.strip()}")
     (ninja,) = place.glob("**/bin/ninja")
-    (tmp_path / "build.ninja").write_text("rule s\n  command = sleep 0.4\n" + "".join(f"build o{i}: s\n" for i in range(4)))
+    steps = "".join(f"build o{i}: s\n" for i in range(4))
+    (tmp_path / "build.ninja").write_text(f"rule s\n  command = {shutil.which('sleep')} 0.4\n{steps}")
     command = [sys.executable, "-m", "sparkdoctor", "build", "--jobs", "2", "--", str(ninja), "-v", "-d", "stats"]
     env = {**os.environ, "PATH": str(ninja.parent), "SPARKDOCTOR_STATE": str(tmp_path / "state")}
     env.pop("MAKEFLAGS", None)
