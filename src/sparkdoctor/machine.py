@@ -1,10 +1,8 @@
 """A machine: a host plus the facts read from it so far."""
 
-import contextlib
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar, cast, dataclass_transform
 
 from sparkdoctor.host import Host, Question
@@ -51,11 +49,6 @@ class Fact:
 
 
 F = TypeVar("F", bound=Fact)
-
-_SLOW = frozenset(("run", "script", "work", "nvml", "records", "digest", "archived", "rows", "gpu_code", "holders"))
-"""Questions that take long enough for somebody else to go on with other facts meanwhile."""
-_STUCK = 0.02
-"""Seconds after which whoever waits has facts that nobody has begun with read by one thread more: all may hang in the kernel."""
 
 
 class Unavailable(Exception):  # noqa: N818 (it carries a Missing, it is no error)
@@ -145,8 +138,6 @@ class Machine:
         self._slots: dict[type[Fact], _Slot] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
-        self._pending: deque[tuple[type[Fact], dict[type[Fact], _Slot]]] = deque()
-        self._working = 0
 
     # --- facts
 
@@ -186,10 +177,7 @@ class Machine:
         return value
 
     def start(self, kinds: Iterable[type[Fact]]) -> None:
-        """Begin to probe facts, in other threads, but parts of another after that; `get` waits for each.
-
-        They are begun with in this order. A new one is begun with as soon as all before are read, or wait for a command.
-        """
+        """Begin to probe facts, all at once, but parts of another after that; `get` waits for each."""
         begun: dict[type[Fact], _Slot] = {}
         for kind in kinds:
             if kind.deep and not self.deep:
@@ -200,61 +188,22 @@ class Machine:
                 # Taken here, so that whoever asks next waits, and is not held by a probe that hangs in the kernel.
                 begun[kind] = self._slots[kind] = _Slot()
         parts = {kind for kind in begun if kind.part_of in begun and kind.part_of.part_of not in begun}
-        leading = [kind for kind in begun if kind not in parts]
-        self._pending.extend((kind, {part: begun[part] for part in parts if part.part_of is kind}) for kind in leading)
-        self._engage()
+        for kind in begun.keys() - parts:
+            self._begin(kind, {part: begun[part] for part in parts if part.part_of is kind})
 
-    def _engage(self, *, leave: bool = False, stuck: bool = False) -> None:
-        """Have a thread that works while there are facts to begin with: one, not counting those that wait for something.
-
-        `leave` where the caller was it and waits now, `stuck` where those who work seem to hang.
-        """
-        with self._lock:
-            self._working -= leave
-            if not self._pending or (self._working and not stuck):
-                return
-            self._working += 1
-        try:
-            # Daemons: a probe that hangs in the kernel must not keep the process alive either.
-            threading.Thread(target=self._work, daemon=True).start()
-        except RuntimeError:  # no more threads are to be had
-            with self._lock:
-                self._working -= 1
-            if not (leave or stuck):
-                raise
-
-    def _work(self) -> None:
-        self._local.worker = True
-        while True:
-            with self._lock:
-                if not self._pending:
-                    self._working -= 1
-                    return
-                kind, parts = self._pending.popleft()
-            self._lead(kind, parts)
-
-    @contextlib.contextmanager
-    def _waiting(self) -> Iterator[None]:
-        """Around what a worker waits for: another takes its place meanwhile, where there is more to do."""
-        worker = getattr(self._local, "worker", False)
-        if worker:
-            self._engage(leave=True)
-        try:
-            yield
-        finally:
-            if worker:
-                with self._lock:
-                    self._working += 1
+    def _begin(self, kind: type[Fact], parts: "dict[type[Fact], _Slot]") -> None:
+        # Daemons: a probe that hangs in the kernel must not keep the process alive either.
+        threading.Thread(target=self._lead, args=(kind, parts), daemon=True).start()
 
     def _lead(self, kind: type[Fact], parts: "dict[type[Fact], _Slot]") -> None:
         slot = self._slots[kind]
         self._probe(kind, slot)
         for part, waiting in parts.items():
-            if isinstance(slot.value, Missing):  # as its probe would find
+            if isinstance(slot.value, Missing):  # as its probe would find; a thread costs more than that
                 waiting.value = slot.value
                 waiting.done.set()
             else:
-                self._pending.append((part, {}))
+                self._begin(part, {})
 
     def elapsed(self) -> float:
         """Seconds since the examination began."""
@@ -293,10 +242,7 @@ class Machine:
                 if awaited is outer and not slot.done.is_set():
                     raise Unavailable(Broken(f"{kind.__name__} needs itself"))
                 outer.waits_for = slot
-        if not slot.done.is_set():
-            with self._waiting():
-                while (left := self.remaining()) > 0 and not slot.done.wait(min(left, _STUCK if self._pending else 10 * _STUCK)):
-                    self._engage(stuck=True)
+        slot.done.wait(max(0.0, self.remaining()))
         if outer is not None:
             outer.waits_for = None
 
@@ -307,8 +253,7 @@ class Machine:
         if left <= 0:
             raise Unavailable(Broken(f"no time left of {self._timeout:g} s"))
         # Never all the time that is left: what hangs must still be judged.
-        with self._waiting() if kind in _SLOW else contextlib.nullcontext():
-            answer = self._host.answer(Question(kind, args), min(timeout, 0.7 * left))
+        answer = self._host.answer(Question(kind, args), min(timeout, 0.7 * left))
         if isinstance(answer, Untaped):
             raise Unavailable(answer)
         return answer
