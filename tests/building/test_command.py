@@ -324,7 +324,7 @@ def test_as_pid_1_it_takes_leave_of_orphans_and_says_signals_as_shells_do(yard: 
         (("--reserve", "-1", "--", "true"), b"--reserve"),
         (("--jobs", "0", "--", "true"), b"--jobs"),
         (("--reserve", "inf", "--", "true"), b"inf"),
-        (("--job", "3", "--", "true"), b"no such option: --job"),
+        (("--job", "3", "--", "true"), b"No such option"),
         (("--", ""), b"name is empty"),
     ],
     ids=str,

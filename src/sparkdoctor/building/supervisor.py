@@ -138,9 +138,8 @@ class Supervisor:
         for job in sight.jobs:
             there.update(job.processes)
             if job.id in decision.wait:
-                for (
-                    member
-                ) in job.processes:  # who was begun since the last look too; who stands by itself is not ours to continue
+                for member in job.processes:  # who was begun since the last look too
+                    # Who stands by itself is not ours to continue.
                     if sight.processes[member[0]].state not in "Tt":
                         self._dog.stop(member)
             elif job.id in decision.go:

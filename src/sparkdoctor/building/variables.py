@@ -4,19 +4,15 @@ import os
 from collections.abc import Mapping
 
 from sparkdoctor.facts import Cgroup
-from sparkdoctor.host import LocalHost
-from sparkdoctor.machine import Machine
 from sparkdoctor.model import Missing
-from sparkdoctor.profiles import Profile
 
 DEEPSPEED_THREADS = 8
 """DeepSpeed's own default is min(processors, 8); another value would have it build its kernels anew at the next use."""
 
 
-def processors() -> int:
+def processors(group: Cgroup | Missing) -> int:
     """How many processors this process may use: its affinity, and its control group's quota, rounded up."""
     usable = len(os.sched_getaffinity(0))
-    group = Machine(LocalHost(), Profile()).get(Cgroup)
     quota = None if isinstance(group, Missing) else group.processors
     return min(usable, quota or usable)
 

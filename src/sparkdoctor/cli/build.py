@@ -46,10 +46,11 @@ _SECONDS = 5.0
 
 @click.command(
     "build",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS] [--]",
     epilog="Examples: sparkdoctor build -- pip install flash-attn --no-build-isolation | sparkdoctor build --reserve 16 -- ninja",
 )
-@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[--] COMMAND...")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="COMMAND...")
 @click.option(
     "--reserve",
     type=click.FloatRange(0),
@@ -67,8 +68,6 @@ def command(command: tuple[str, ...], reserve: float | None, jobs: int | None, r
     """
     if not command:
         raise click.ClickException("a command is due: sparkdoctor build -- COMMAND...")
-    if command[0].startswith("-"):
-        raise click.ClickException(f"no such option: {printable(command[0])}")
     environment = given()
     try:
         file = find(command[0], environment.get("PATH"))
@@ -135,7 +134,7 @@ def _bounds(reserve: float | None, jobs: int | None) -> Bounds:
     wanted = min(RESERVE, total // PARTS[where]) if reserve is None else reserve * GIB
     if not wanted < total:  # nor is nan
         raise click.ClickException(f"--reserve {reserve:g}: this {where} has {gib(total)} of memory in all")
-    return Bounds(room.least, int(wanted), where, processors(), jobs)
+    return Bounds(room.least, int(wanted), where, processors(group), jobs)
 
 
 def _directory() -> str:
