@@ -14,6 +14,8 @@ class Fix(Described):
     What it needs of these it finds in the facts, which are read anew for each fix.
     """
 
+    kind = "fix"
+
     def __init__(
         self,
         function: Callable[..., Answer],

@@ -1,7 +1,9 @@
 """The public API for plugins. A plugin is a distribution with an entry point in the group `sparkdoctor.plugins`.
 
-Its value names a package (every module in it is searched for checks and fixes) or a module. See CONTRIBUTING.md.
+Its value names a package (every module in it is searched for checks, fixes and signatures) or a module. See CONTRIBUTING.md.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from sparkdoctor.check import Check, check
 from sparkdoctor.fix import Fix, fix
@@ -23,13 +25,18 @@ from sparkdoctor.plan import (
 )
 from sparkdoctor.process import Ran
 
+if TYPE_CHECKING:
+    from sparkdoctor.signature import ANYTHING, Found, Signature, signature
+
 __all__ = [
+    "ANYTHING",
     "Answer",
     "Broken",
     "Check",
     "Fact",
     "FileStatus",
     "Fix",
+    "Found",
     "Holder",
     "Holders",
     "Machine",
@@ -44,6 +51,7 @@ __all__ = [
     "RemoveFile",
     "Run",
     "SetMode",
+    "Signature",
     "Space",
     "Status",
     "Step",
@@ -55,6 +63,16 @@ __all__ = [
     "fail",
     "fix",
     "ok",
+    "signature",
     "skip",
     "warn",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What signatures are made of, which a check of a machine does without."""
+    if name in ("ANYTHING", "Found", "Signature", "signature"):
+        import sparkdoctor.signature as module  # noqa: PLC0415
+
+        return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Finds plugins by their entry points and the checks and fixes in them.
+"""Finds plugins by their entry points and the checks, fixes and signatures in them.
 
 The entry points are read here and not through importlib.metadata, whose import alone costs as much as a quarter of a
 quick check (see benchmarks/). The format is the one of the packaging specification "Entry points".
@@ -11,15 +11,20 @@ import re
 import sys
 from collections.abc import Iterator
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from sparkdoctor.check import Check, Described
 from sparkdoctor.files import without_waiting
 from sparkdoctor.fix import Fix
 from sparkdoctor.model import Result, Status, Verdict, words
 
+if TYPE_CHECKING:  # a check of a machine is made without signatures
+    from sparkdoctor.signature import Signature
+
 GROUP = "sparkdoctor.plugins"
 OURS = "sparkdoctor"
+SIGNATURES = "signatures"
+"""The name of packages and modules that hold signatures alone: a check of a machine is made without them."""
 
 
 class Plugin(NamedTuple):
@@ -31,26 +36,30 @@ class Plugin(NamedTuple):
 
 
 class Registry:
-    """All checks and fixes by id, with the plugin each came from, and what went wrong on the way."""
+    """All checks, fixes and signatures by id, with the plugin each came from, and what went wrong on the way."""
 
     def __init__(self) -> None:
         """Empty."""
         self.checks: dict[str, Check] = {}
         self.fixes: dict[str, Fix] = {}
+        self.signatures: dict[str, Signature] = {}
         self.owners: dict[str, Plugin] = {}
         self.problems: list[Result] = []
 
     @classmethod
-    def load(cls) -> "Registry":
-        """Import every plugin that is installed. What cannot be had becomes a problem, never an exception."""
+    def load(cls, *, signatures: bool = False) -> "Registry":
+        """Import every plugin that is installed. What cannot be had becomes a problem, never an exception.
+
+        Packages and modules of the name `SIGNATURES` are imported only where `signatures` are wanted.
+        """
         registry = cls()
         for plugin in installed():
-            registry.add(plugin)
+            registry.add(plugin, signatures=signatures)
         return registry
 
-    def add(self, plugin: Plugin) -> None:
-        """Import one plugin and take its checks and fixes."""
-        for name, module in self._modules(plugin):
+    def add(self, plugin: Plugin, *, signatures: bool = False) -> None:
+        """Import one plugin and take its checks and fixes, and its signatures."""
+        for name, module in self._modules(plugin, signatures=signatures):
             if isinstance(module, ModuleType):
                 for value in vars(module).values():
                     if isinstance(value, Described) and value.function.__module__ == module.__name__:
@@ -58,7 +67,7 @@ class Registry:
             else:
                 self._problem(plugin, f"{name} cannot be imported: {words(module)}")
 
-    def _modules(self, plugin: Plugin) -> Iterator[tuple[str, ModuleType | BaseException]]:
+    def _modules(self, plugin: Plugin, *, signatures: bool) -> Iterator[tuple[str, ModuleType | BaseException]]:
         pending = [plugin.value.partition(":")[0].strip()]
         while pending:
             name = pending.pop()
@@ -71,10 +80,11 @@ class Registry:
                 continue
             yield name, module
             if paths := getattr(module, "__path__", None):
-                pending += [f"{name}.{found.name}" for found in pkgutil.iter_modules(paths)]
+                inside = pkgutil.iter_modules(paths)
+                pending += [f"{name}.{found.name}" for found in inside if signatures or found.name != SIGNATURES]
 
     def _register(self, plugin: Plugin, found: Described) -> None:
-        kind = "fix" if isinstance(found, Fix) else "check"
+        kind = found.kind
         try:
             found.needs  # noqa: B018 (a signature that cannot be read is this plugin's problem, here and now)
         except Exception as error:  # noqa: BLE001 (evaluating a stranger's annotations)
@@ -89,6 +99,8 @@ class Registry:
             self.fixes[found.id] = found
         elif isinstance(found, Check):
             self.checks[found.id] = found
+        else:
+            self.signatures[found.id] = cast("Signature", found)
         self.owners[found.id] = plugin
 
     def _problem(self, plugin: Plugin, what: str) -> None:

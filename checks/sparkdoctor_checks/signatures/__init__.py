@@ -1,0 +1,1 @@
+"""The signatures: what tools print when something certain went wrong, one a file."""
