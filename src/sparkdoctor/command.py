@@ -1,8 +1,11 @@
-"""What somebody else's command is started with, and whether it can be: told before anything is done for it."""
+"""Somebody else's command: whether it can be started, told before anything is done for it, with what, and its start."""
 
 import os
+import signal
 import stat
+from collections.abc import Iterable, Mapping, Sequence
 from posixpath import basename
+from types import MappingProxyType
 
 from sparkdoctor import elf
 
@@ -15,6 +18,10 @@ _HEAD = 256
 
 class CommandError(ValueError):
     """A command that cannot be started; the message says why."""
+
+
+class NotStartedError(OSError):
+    """A command that could not be started when it was tried."""
 
 
 def find(name: str, path: str | None) -> str:
@@ -55,6 +62,51 @@ def given() -> dict[str, str]:
         if name and equals:
             found.setdefault(os.fsdecode(name), os.fsdecode(value))  # the first of a name counts, as for getenv
     return found or ({} if len(os.environ) <= 1 else dict(os.environ))
+
+
+def start(
+    file: str,
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    mask: Iterable[int],
+    streams: Mapping[int, int] = MappingProxyType({}),
+) -> int:
+    """Start a command as a shell would start it in our place: its descriptors are ours, its signals those that we were given.
+
+    `mask` are the signals that it blocks, `streams` the descriptors of ours that are some of its own. Its pid is returned.
+
+    Neither of what does that for others would do: subprocess hands down the signals that we block, and posix_spawn of glibc
+    has two signals ignored that it keeps for itself.
+
+    Raises:
+        NotStartedError: it cannot be started.
+    """
+    hearing, saying = os.pipe()  # closed by the exec
+    try:
+        pid = os.fork()
+    except OSError as error:
+        raise NotStartedError(error.errno, error.strerror) from None
+    if pid == 0:
+        try:
+            ours = {number for number in signal.valid_signals() if callable(signal.getsignal(number))}
+            for number in ours | {signal.SIGPIPE, signal.SIGXFSZ}:  # Python ignores these two
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            for theirs, own in streams.items():
+                os.dup2(own, theirs)
+            os.execve(file, tuple(argv), environment)  # noqa: S606 (it is somebody else's)
+        except OSError as error:
+            os.write(saying, str(error.errno).encode())
+        finally:
+            os._exit(127)
+    os.close(saying)
+    with open(hearing, "rb") as pipe:
+        failed = pipe.read()
+    if failed:
+        os.waitpid(pid, 0)
+        raise NotStartedError(int(failed), os.strerror(int(failed)))
+    return pid
 
 
 def _forbidden(file: str) -> str:

@@ -11,7 +11,8 @@ from random import Random
 from typing import Any, NamedTuple
 
 from sparkdoctor.building.gate import Decision, Gate
-from sparkdoctor.building.job import Id, Job
+from sparkdoctor.building.job import Job
+from sparkdoctor.ear import Id
 
 GB = 10**9
 MB = 10**6

@@ -30,7 +30,8 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
-from sparkdoctor.building.job import Id, Job
+from sparkdoctor.building.job import Job
+from sparkdoctor.ear import Id
 from sparkdoctor.facts.memory import gib
 
 _GB = 10**9

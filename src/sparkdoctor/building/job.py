@@ -2,8 +2,7 @@
 
 from typing import NamedTuple
 
-Id = tuple[int, int]
-"""A process for good: its number, and when it began in clock ticks of the machine. Numbers are given anew."""
+from sparkdoctor.ear import Id
 
 
 class Job(NamedTuple):

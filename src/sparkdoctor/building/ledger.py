@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sparkdoctor.building.job import Id, Job
+from sparkdoctor.building.job import Job
 from sparkdoctor.building.names import short, told_apart
+from sparkdoctor.ear import Id
 
 KEPT = 20_000
 """Jobs that are accounted for one by one; of more, those that took least are only counted."""

@@ -10,8 +10,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from posixpath import basename, splitext
 from typing import NamedTuple
 
-from sparkdoctor.building.job import Id, Job
+from sparkdoctor.building.job import Job
 from sparkdoctor.compiling import Process, arguments, parse_stat, subject
+from sparkdoctor.ear import Id
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STRANGERS = 2.0

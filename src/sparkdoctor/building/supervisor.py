@@ -8,31 +8,23 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from sparkdoctor import process
-from sparkdoctor.building.ear import Ear, Heard
 from sparkdoctor.building.footer import FAREWELL, Footer
 from sparkdoctor.building.gate import LOOKS, Decision, Gate
-from sparkdoctor.building.job import Id, Job
+from sparkdoctor.building.job import Job
 from sparkdoctor.building.jobserver import Jobserver
 from sparkdoctor.building.ledger import Ledger
 from sparkdoctor.building.sight import Sight, Watcher
 from sparkdoctor.building.watchdog import Watchdog, tell
+from sparkdoctor.command import NotStartedError, start
 from sparkdoctor.compiling import Room, room
+from sparkdoctor.ear import Ear, Heard, Id, heard
 
-_PASSED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP)
-"""Passed on to the command, unless they were ignored when we were started, as under nohup."""
-_HEARD = (signal.SIGCHLD, signal.SIGCONT)
-_BY_TERMINAL = 0x80
-"""SI_KERNEL: a terminal sends its signals to us all, the command too. Source: sigaction(2)."""
 _GRACE = 1.0
 """Seconds for a build that we end to clean up after itself."""
 _GRACE_OF_CULPRIT = 0.1
 """The same for who has taken all the memory: a compiler's driver needs no more to remove what it has begun."""
 _FOOTER = 1.0
 """Seconds after which a build is worth a line at the bottom of the terminal."""
-
-
-class NotStartedError(OSError):
-    """The command could not be started."""
 
 
 class Ended(NamedTuple):
@@ -81,15 +73,15 @@ class Supervisor:
             NotStartedError: it could not be started.
         """
         process.subreaper()  # who leaves the tree by a double fork becomes our child
-        heard = {number for number in _PASSED if signal.getsignal(number) is not signal.SIG_IGN} | set(_HEARD)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
-        self._ear = Ear(heard)
+        signals = heard(signal.SIGCHLD, signal.SIGCONT)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        self._ear = Ear(signals)
         try:
             self._dog = Watchdog(2 if self._footer and self._footer.possible else None, FAREWELL)
         except OSError as error:  # no process more: the command would be none either
             raise NotStartedError(error.errno, error.strerror) from None
         try:
-            self._command = _start(file, argv, environment, before)
+            self._command = start(file, argv, environment, mask=before)
             self._began = time.monotonic()
             self._watcher = Watcher(os.getpid())
             self._watcher.leave_out(self._dog.pid)
@@ -166,7 +158,7 @@ class Supervisor:
         if got.number == signal.SIGCHLD:
             self._reap()
             return
-        if got.code != _BY_TERMINAL and self._ended is None:
+        if got.to_us_alone and self._ended is None:
             with contextlib.suppress(OSError):
                 os.kill(self._command, got.number)
         if got.number == signal.SIGTSTP:
@@ -212,37 +204,3 @@ class Supervisor:
         left = self._watcher.look().processes if os.getpid() != 1 else {}  # who is there ends with process 1
         names = tuple(found.name for found in left.values())
         return Ended(1 if self._ended is None else self._ended, reason, culprit, names)
-
-
-def _start(file: str, argv: Sequence[str], environment: Mapping[str, str], mask: set[int | signal.Signals]) -> int:
-    """Start a command as a shell would start it in our place: its descriptors are ours, its signals those that we were given.
-
-    Neither of what does that for others would do: subprocess hands down the signals that we block, and posix_spawn of glibc
-    has two signals ignored that it keeps for itself.
-
-    Raises:
-        NotStartedError: it cannot be started.
-    """
-    hearing, saying = os.pipe()  # closed by the exec
-    try:
-        pid = os.fork()
-    except OSError as error:
-        raise NotStartedError(error.errno, error.strerror) from None
-    if pid == 0:
-        try:
-            ours = {number for number in signal.valid_signals() if callable(signal.getsignal(number))}
-            for number in ours | {signal.SIGPIPE, signal.SIGXFSZ}:  # Python ignores these two
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            os.execve(file, tuple(argv), environment)  # noqa: S606 (it is somebody else's)
-        except OSError as error:
-            os.write(saying, str(error.errno).encode())
-        finally:
-            os._exit(127)
-    os.close(saying)
-    with open(hearing, "rb") as pipe:
-        failed = pipe.read()
-    if failed:
-        os.waitpid(pid, 0)
-        raise NotStartedError(int(failed), os.strerror(int(failed)))
-    return pid

@@ -5,8 +5,8 @@ import ctypes
 import os
 import signal
 
-from sparkdoctor.building.job import Id
 from sparkdoctor.compiling import parse_stat
+from sparkdoctor.ear import Id
 
 NAME = "build-watchdog"
 """What it is called: by `killall sparkdoctor` it is not meant."""

@@ -19,10 +19,10 @@ from sparkdoctor.building.gate import Gate
 from sparkdoctor.building.jobserver import Jobserver, speaks
 from sparkdoctor.building.ledger import Ledger
 from sparkdoctor.building.outcome import Bounds, Build, Ending
-from sparkdoctor.building.supervisor import Look, NotStartedError, Supervisor
+from sparkdoctor.building.supervisor import Look, Supervisor
 from sparkdoctor.building.variables import processors, variables
 from sparkdoctor.cli import Broke, say
-from sparkdoctor.command import CommandError, find, given
+from sparkdoctor.command import CommandError, NotStartedError, find, given
 from sparkdoctor.facts import Cgroup, gib
 from sparkdoctor.facts.memory import GIB
 from sparkdoctor.host import LocalHost

@@ -4,12 +4,17 @@ import contextlib
 import ctypes
 import os
 import select
+import signal
 import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from sparkdoctor.building.job import Id
-
+PASSED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP)
+"""What is passed on to a command that we look after, unless it was ignored when we were started, as under nohup."""
+_BY_TERMINAL = 0x80
+"""SI_KERNEL: a terminal sends its signals to us all, the command too. Source: sigaction(2)."""
+Id = tuple[int, int]
+"""A process for good: its number, and when it began in clock ticks of the machine. Numbers are given anew."""
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 """SFD_NONBLOCK and SFD_CLOEXEC are these. Source: signalfd(2)."""
 _RECORD, _FIRST = 128, "=Iii"
@@ -23,6 +28,16 @@ class Heard(NamedTuple):
 
     number: int
     code: int
+
+    @property
+    def to_us_alone(self) -> bool:
+        """Whether a command that we look after has not had it as well."""
+        return self.code != _BY_TERMINAL
+
+
+def heard(*others: int) -> set[int]:
+    """The signals to be passed on to a command, and these."""
+    return {number for number in PASSED if signal.getsignal(number) is not signal.SIG_IGN} | set(others)
 
 
 class Ear:
