@@ -1,4 +1,4 @@
-"""Writes docs/checks.md and docs/fixes.md from the docstrings of the built-in checks and fixes.
+"""Writes docs/checks.md, fixes.md and signatures.md from the docstrings of what is built in.
 
 python docs/make_pages.py
 """
@@ -12,6 +12,7 @@ from textwrap import fill
 from sparkdoctor import doctor
 from sparkdoctor.check import Described
 from sparkdoctor.registry import OURS, Registry
+from sparkdoctor.signature import ANYTHING
 from sparkdoctor.treatment import ordered
 
 HERE = Path(__file__).parent
@@ -49,6 +50,25 @@ how they are used stands in [usage](usage.md#fix)."
     return "\n\n".join(parts) + "\n"
 
 
+def signatures() -> str:
+    """The page of the signatures."""
+    registry = Registry.load(signatures=True)
+    ours = sorted(name for name in registry.signatures if registry.owners[name].distribution == OURS)
+    intro = f"{len(ours)} signatures: what `sparkdoctor triage` knows in a log. `sparkdoctor explain ID` shows one of them."
+    parts = ["# All signatures", fill(intro, 120, break_on_hyphens=False)]
+    for signature in map(registry.signatures.__getitem__, ours):
+        parts += _described(signature, "##")
+        parts.append("\n".join(("```text", *(wording.text.strip() for wording in signature.wordings), "```")))
+        if signature.checks:
+            text = f"Confirmed by {_linked('checks', signature.checks)}."
+            parts.append(fill(text, 120, break_on_hyphens=False, break_long_words=False))
+        if causes := [name for name in signature.because if name != ANYTHING]:
+            text = f"A consequence of {_linked('signatures', causes)}."
+            parts.append(fill(text, 120, break_on_hyphens=False, break_long_words=False))
+        parts += _sources(signature)
+    return "\n\n".join(parts) + "\n"
+
+
 def _described(one: Described, level: str) -> Iterator[str]:
     yield f"{level} `{one.id}`"
     first, *more = re.split(r"\n\s*\n", one.why)
@@ -65,7 +85,7 @@ def _linked(page: str, ids: Iterable[str]) -> str:
     return ", ".join(f"[`{name}`]({page}.md#{name})" for name in ids)
 
 
-PAGES = {"checks.md": checks, "fixes.md": fixes}
+PAGES = {"checks.md": checks, "fixes.md": fixes, "signatures.md": signatures}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -18,13 +18,14 @@ NO_VERDICT = 3
 """Exit code where nothing was examined or the doctor itself broke."""
 _COMMANDS = {
     "check": "Examine this machine.",
+    "triage": "Say what an error log means, and what to do.",
     "fix": "Mend what the checks find; shown first, checked afterwards.",
     "undo": "Take a treatment back.",
     "preflight": "Examine this machine, then become a command: a container's ENTRYPOINT.",
     "build": "Run a build inside the memory there is.",
     "smoke": "Predict ubiquitin with OpenFold3, and judge it.",
-    "list": "List all checks and fixes.",
-    "explain": "Explain one check or fix: what it wants, why, from what source.",
+    "list": "List all checks, fixes and signatures of logs.",
+    "explain": "Explain one of them: what it wants, why, from what source.",
     "record": "Write down what this machine says, for a replay elsewhere.",
     "env": "Print what to export for this machine.",
 }
@@ -145,7 +146,22 @@ def emit(text: str) -> None:
 
 
 _PLAIN = str.maketrans(
-    {"✓": "+", "✗": "x", "→": ">", "×": "x", "…": "...", "│": "|", "·": "-", "–": "-", "•": "*", "Å": "A", "α": "A"}
+    {
+        "✓": "+",
+        "✗": "x",
+        "→": ">",
+        "×": "x",
+        "…": "...",
+        "│": "|",
+        "·": "-",
+        "–": "-",
+        "•": "*",
+        "Å": "A",
+        "α": "A",
+        "↳": ">",
+        "“": '"',
+        "”": '"',
+    }
 )
 
 

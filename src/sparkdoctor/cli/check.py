@@ -70,7 +70,7 @@ def command(ids: tuple[str, ...], ignore: tuple[str, ...], form: str, output: st
     if output is None:
         emit(render(report, verbose=verbose, to_file=False))
     else:
-        _save(output, render(report, verbose=verbose, to_file=True))
+        save(output, render(report, verbose=verbose, to_file=True))
     return exit_code(report, fail_on)
 
 
@@ -98,7 +98,8 @@ def _host(watch: Watch | None, *, replay: str | None, **named: str | None) -> Ho
         raise click.ClickException(str(error)) from None
 
 
-def _save(path: str, text: str) -> None:
+def save(path: str, text: str) -> None:
+    """Write a report to the file that the user named."""
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)

@@ -11,8 +11,8 @@ from sparkdoctor.registry import OURS, Registry
 
 @click.command("list", epilog="Example: sparkdoctor list | grep memory")
 def command() -> int:
-    """List all checks by layer, and all fixes, with the plugin that each comes from."""
-    registry = Registry.load()
+    """List all checks by layer, all fixes, and all signatures of logs, with the plugin that each comes from."""
+    registry = Registry.load(signatures=True)
     lines = []
     for layer, checks in groupby(doctor.select(registry), key=lambda check: check.layer):
         lines.append(f"{layer}\n")
@@ -20,11 +20,11 @@ def command() -> int:
             owner = registry.owners[check.id].distribution
             marks = ", ".join(mark for mark in ("deep" if check.deep else "", "" if owner == OURS else owner) if mark)
             lines.append(f"  {check.id:<30} {check.title}" + (f" [{marks}]" if marks else "") + "\n")
-    if registry.fixes:
-        lines.append("fixes\n")
-    for fix in sorted(registry.fixes.values(), key=lambda fix: fix.id):
-        owner = registry.owners[fix.id].distribution
-        lines.append(f"  {fix.id:<30} {fix.title}" + ("" if owner == OURS else f" [{owner}]") + "\n")
+    for title, found in (("fixes", registry.fixes.values()), ("signatures", registry.signatures.values())):
+        lines += [f"{title}\n"] if found else []
+        for one in sorted(found, key=lambda one: one.id):
+            owner = registry.owners[one.id].distribution
+            lines.append(f"  {one.id:<30} {one.title}" + ("" if owner == OURS else f" [{owner}]") + "\n")
     lines += [f"! {problem.verdict.summary}\n" for problem in registry.problems]
     emit("".join(lines))
     return 0

@@ -25,11 +25,12 @@ def document(report: Report) -> dict[str, Any]:
         "machine": report.machine,
         "summary": {str(status): report.number(status) for status in Status},
         "seconds": report.seconds,
-        "results": [_result(result) for result in report.results],
+        "results": [result_document(result) for result in report.results],
     }
 
 
-def _result(result: Result) -> dict[str, Any]:
+def result_document(result: Result) -> dict[str, Any]:
+    """One result as plain data."""
     verdict, remedy = result.verdict, result.verdict.remedy
     return {
         "id": result.id,

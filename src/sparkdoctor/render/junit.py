@@ -1,6 +1,7 @@
 """The report as JUnit XML, for CI servers."""
 
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
 
 from sparkdoctor.model import Report, Result, Status
 from sparkdoctor.render import headline, printable
@@ -8,21 +9,28 @@ from sparkdoctor.render import headline, printable
 
 def render(report: Report, *, verbose: bool, to_file: bool) -> str:  # noqa: ARG001 (always all of it)
     """One suite; a failed check is a failure, a crashed one an error, a warning passes with its text as output."""
-    suites = ET.Element("testsuites", name="sparkdoctor", time=f"{report.seconds:.4f}")
+    about = {"verdict": report.verdict, "machine": headline.machine_line(report), "version": report.version}
+    return suite(f"sparkdoctor {report.profile}", report.results, about, report.seconds)
+
+
+def suite(title: str, results: Sequence[Result], about: Mapping[str, str], seconds: float) -> str:
+    """One suite of results, with properties."""
+    ends = [result.status for result in results]
+    suites = ET.Element("testsuites", name="sparkdoctor", time=f"{seconds:.4f}")
     suite = ET.SubElement(
         suites,
         "testsuite",
-        name=printable(f"sparkdoctor {report.profile}"),
-        tests=str(len(report.results)),
-        failures=str(report.number(Status.FAILED)),
-        errors=str(report.number(Status.CRASHED)),
-        skipped=str(report.number(Status.SKIPPED)),
-        time=f"{report.seconds:.4f}",
+        name=printable(title),
+        tests=str(len(results)),
+        failures=str(ends.count(Status.FAILED)),
+        errors=str(ends.count(Status.CRASHED)),
+        skipped=str(ends.count(Status.SKIPPED)),
+        time=f"{seconds:.4f}",
     )
     properties = ET.SubElement(suite, "properties")
-    for name, value in {"verdict": report.verdict, "machine": headline.machine_line(report), "version": report.version}.items():
+    for name, value in about.items():
         ET.SubElement(properties, "property", name=name, value=printable(value))
-    for result in report.results:
+    for result in results:
         _case(suite, result)
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"

@@ -17,14 +17,14 @@ def _render(report: Report, *, verbose: bool) -> str:
     lines = [
         f"### sparkdoctor {report.version}: {report.verdict}",
         "",
-        f"- {_escape(headline.machine_line(report))}",
-        f"- {_escape(headline.system_line(report))}",
-        f"- {_escape(headline.python_line(report))}",
-        f"- profile {_escape(report.profile)}{', deep' if report.deep else ''}: {headline.counts(report)}",
+        f"- {escape(headline.machine_line(report))}",
+        f"- {escape(headline.system_line(report))}",
+        f"- {escape(headline.python_line(report))}",
+        f"- profile {escape(report.profile)}{', deep' if report.deep else ''}: {headline.counts(report)}",
         "",
     ]
     for result in headline.problems_of(report):
-        lines += _problem(result)
+        lines += problem(result)
     rest = [result for result in report.results if result.status not in headline.PROBLEMS]
     if rest:
         lines += [
@@ -33,26 +33,28 @@ def _render(report: Report, *, verbose: bool) -> str:
             "| check | status | |",
             "|---|---|---|",
         ]
-        lines += [f"| {result.id} | {result.status} | {_escape(result.verdict.summary)} |" for result in rest]
+        lines += [f"| {result.id} | {result.status} | {escape(result.verdict.summary)} |" for result in rest]
         lines += ["", "</details>", ""]
     return "\n".join(lines)
 
 
-def _problem(result: Result) -> list[str]:
+def problem(result: Result) -> list[str]:
+    """The lines on one that is ill."""
     verdict = result.verdict
-    lines = [f"#### {result.status}: {result.id}", "", _escape(verdict.summary)]
+    lines = [f"#### {result.status}: {result.id}", "", escape(verdict.summary)]
     if verdict.expected or verdict.observed:
         lines += ["", f"expected {_code(verdict.expected or '?')}, observed {_code(verdict.observed or '?')}"]
     if verdict.evidence:
-        lines += ["", *_block(list(verdict.evidence))]
+        lines += ["", *block(list(verdict.evidence))]
     if verdict.remedy:
-        lines += ["", f"**Remedy:** {_escape(verdict.remedy.text)}"]
+        lines += ["", f"**Remedy:** {escape(verdict.remedy.text)}"]
         if verdict.remedy.command:
-            lines += ["", *_block([verdict.remedy.command])]
+            lines += ["", *block([verdict.remedy.command])]
     return [*lines, ""]
 
 
-def _block(lines: list[str]) -> list[str]:
+def block(lines: list[str]) -> list[str]:
+    """Lines that are shown as they are."""
     text = [printable(line) for line in lines]
     fence = "`" * max(3, 1 + max((len(run) for line in text for run in re.findall(r"`+", line)), default=0))
     return [f"{fence}text", *text, fence]
@@ -62,5 +64,6 @@ def _code(text: str) -> str:
     return f"`{printable(text).replace('`', chr(39))}`"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """A text in which nothing means anything to Markdown."""
     return re.sub(r"([\\|<>*_\[\]])", r"\\\1", printable(text)).replace("\n", " ")

@@ -56,18 +56,20 @@ def _problems(page: Page, report: Report) -> None:
                 _told(page, Status.CRASHED, f"{len(crashes[reason])} checks could not be made", reason, crashes[reason])
                 page.blank()
         else:
-            _problem(page, result)
+            problem(page, result)
+            page.blank()
 
 
-def _problem(page: Page, result: Result) -> None:
+def problem(page: Page, result: Result) -> None:
+    """One that is ill: what is wrong, what was seen, what to do."""
     verdict = result.verdict
     mark, style = MARKS[result.status]
     page.add(Text.assemble((f"{mark} {result.id}", style), (f" [{result.layer}] {printable(result.title)}", "dim")))
-    page.add(Text(_clip(verdict.summary)), INDENT)
+    page.add(Text(clip(verdict.summary)), INDENT)
     if verdict.expected or verdict.observed:
-        page.add(Text(_clip(f"expected {verdict.expected or '?'}, observed {verdict.observed or '?'}"), "dim"), INDENT)
+        page.add(Text(clip(f"expected {verdict.expected or '?'}, observed {verdict.observed or '?'}"), "dim"), INDENT)
     for line in [line for text in verdict.evidence for line in text.splitlines() or [""]][:_EVIDENCE_LINES]:
-        page.add(Text(_clip(line), "dim"), INDENT, bar="│ ")
+        page.add(Text(clip(line), "dim"), INDENT, bar="│ ")
     if remedy := verdict.remedy:
         needs = " and ".join(word for word, needed in (("root", remedy.needs_root), ("a restart", remedy.needs_reboot)) if needed)
         page.add(Text.assemble(("→ ", "bold"), printable(remedy.text), (f" (needs {needs})" if needs else "", "dim")), INDENT)
@@ -75,7 +77,6 @@ def _problem(page: Page, result: Result) -> None:
             page.whole(Text(f"      {printable(remedy.command)}", "cyan"))
     if result.fixes:
         page.add(Text(f"→ sparkdoctor fix {' '.join(result.fixes)}", "bold"), INDENT)
-    page.blank()
 
 
 def _layer(page: Page, layer: str, results: list[Result], *, verbose: bool) -> None:
@@ -87,16 +88,17 @@ def _layer(page: Page, layer: str, results: list[Result], *, verbose: bool) -> N
     if verbose:
         for result in results:
             if result.status is Status.OK:
-                page.add(Text.assemble(("✓ ", "green"), f"{result.id}: {_clip(result.verdict.summary)}"), INDENT)
+                page.add(Text.assemble(("✓ ", "green"), f"{result.id}: {clip(result.verdict.summary)}"), INDENT)
 
 
 def _told(page: Page, status: Status, what: str, reason: str, ids: list[str]) -> None:
     mark, style = MARKS[status]
-    page.add(Text.assemble((f"{mark} {what}: ", style), (_clip(reason), "dim")))
+    page.add(Text.assemble((f"{mark} {what}: ", style), (clip(reason), "dim")))
     if ids:
         page.add(Text(", ".join(ids), "dim"), INDENT)
 
 
-def _clip(text: str) -> str:
+def clip(text: str) -> str:
+    """A text that can be shown, cut off where it is too long."""
     text = printable(text)
     return text if len(text) <= _LINE_LIMIT else text[: _LINE_LIMIT - 1] + "…"
