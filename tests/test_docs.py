@@ -19,8 +19,8 @@ from sparkdoctor.registry import Registry
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("name", ["checks.md", "fixes.md"])
-def test_the_pages_of_checks_and_fixes_are_made_from_their_docstrings(name: str) -> None:
+@pytest.mark.parametrize("name", ["checks.md", "fixes.md", "signatures.md"])
+def test_the_pages_of_what_is_built_in_are_made_from_their_docstrings(name: str) -> None:
     page = runpy.run_path(str(ROOT / "docs" / "make_pages.py"))["PAGES"][name]()
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == page, "python docs/make_pages.py"
     others = {one.name: one.read_text(encoding="utf-8") for one in (ROOT / "docs").glob("*.md")}
