@@ -15,6 +15,7 @@ from sparkdoctor.cli import group
 from sparkdoctor.fix import Fix
 from sparkdoctor.plan import NotNeeded, Plan, Refused
 from sparkdoctor.registry import Registry
+from sparkdoctor.signature import Found, Signature
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,12 +46,17 @@ def test_the_examples_of_checks_and_fixes_are_ones() -> None:
     for block in blocks:
         exec(compile(block, "CONTRIBUTING.md", "exec"), module)
     described = [value for value in module.values() if isinstance(value, Described)]
-    assert [type(one) for one in described] == [Check, Check, Fix]
-    assert all(one.needs for one in described)
-    fan, answer = module["Fan"], described[2].function
+    assert [type(one) for one in described] == [Check, Signature, Check, Fix]
+    assert all(one.needs for one in described if not isinstance(one, Signature))
+    fan, answer = module["Fan"], described[3].function
     assert isinstance(answer(fan=fan(0, "duty = 0\n")), Plan)
     assert isinstance(answer(fan=fan(0, "duty = full\n")), Refused)
     assert isinstance(answer(fan=fan(900, "duty = 0\n")), NotNeeded)
+    log = described[1]
+    assert isinstance(log, Signature)
+    held = log.wordings[0].fit(" controller: fatal: fan 3 of rack r-7 stands still ")
+    assert held == {"fan": "3", "rack": "r-7"}
+    assert log.function(Found("", held)).summary == "fan 3 stands still"
 
 
 def test_every_command_and_option_of_the_readme_exists() -> None:
