@@ -20,6 +20,10 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
     "Could not find nvcc, please set CUDAToolkit_ROOT",
     "Failed to find nvcc.",
     "Your installed Caffe2 version uses CUDA but I cannot find the CUDA",
+    "CMAKE_CUDA_COMPILER not set, after EnableLanguage",
+    "CUDA_HOME does not exist, unable to compile CUDA op(s)",
+    "is not a full path to an existing compiler tool",
+    "is not a full path and was not found in the PATH",
     "Failed to detect a default CUDA architecture",
     checks=("nvcc-missing", "cuda-home-wrong"),
     because=("no-compiler-found", "host-compiler-unsupported", "nvcc-refuses-architecture", "toolkit-incomplete"),
@@ -38,6 +42,8 @@ def cuda_toolkit_not_found(found: Found) -> Verdict | None:
     tool = found["tool"].strip("'\"`")
     asked = any(mark in found.line.lower() for mark in ("raise ", "checking", "looking for"))
     if asked or (tool and tool.rpartition("/")[2] != "nvcc"):
+        return None
+    if "not a full path" in found.line and "CUDA" not in next((x for x in reversed(found.before) if "CMAKE_" in x), ""):
         return None
     where = f": {tool} does not exist" if "/" in tool else ""
     command = "export CUDA_HOME=/usr/local/cuda PATH=/usr/local/cuda/bin:$PATH"

@@ -37,7 +37,8 @@ def extension_library_damaged(found: Found) -> Verdict | None:
     name = file.rpartition("/")[2]
     if ".so" not in name:
         return None
-    if "torch_extensions/" in file or file.rpartition("/")[0].endswith("/" + name.partition(".")[0]):
+    own = file.rpartition("/")[0].endswith("/" + name.partition(".")[0]) and "-packages/" not in file
+    if own or "torch_extensions/" in file:
         return fail(
             f"{name} in the cache of extensions is not whole",
             remedy="Build it from the beginning.",

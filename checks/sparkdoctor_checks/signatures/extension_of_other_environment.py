@@ -29,7 +29,7 @@ def extension_of_other_environment(found: Found) -> Verdict | None:
     of_python = symbol.startswith(("Py", "_Py"))
     if ".so" not in name or not (of_torch or of_python or "torch_extensions/" in file):
         return None
-    if "torch_extensions/" in file or directory.endswith(f"/{module}"):
+    if "torch_extensions/" in file or (directory.endswith(f"/{module}") and "-packages/" not in file):
         return fail(
             f"{name} in the cache was built for another {'Python' if of_python else 'PyTorch'}: it looks for {symbol[:60]}",
             remedy="Move it aside; the next use builds it for today's environment.",
@@ -46,5 +46,5 @@ def extension_of_other_environment(found: Found) -> Verdict | None:
     return fail(
         f"{name} was built for another {'Python' if of_python else 'PyTorch'} than the one that loads it: no {symbol[:60]} here",
         remedy=f"Build {package} anew against this PyTorch, or install the wheel for it.",
-        command=f"pip install --force-reinstall --no-deps --no-cache-dir --no-build-isolation --no-binary :all: {package}",
+        command=f"pip install --force-reinstall --no-deps --no-cache-dir --no-build-isolation {package}",
     )

@@ -4,7 +4,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 
 @signature(
-    "unsupported GNU version! gcc versions later than {newest:int} are not supported",
+    "unsupported GNU version! gcc versions later than {newest:int}",
+    "gcc versions later than {newest:int} are not supported!",
     "unsupported clang version! clang version must be less than {below:int}",
     "The current installed version of {compiler} ({version:number}) is greater than the maximum required version by CUDA",
     "The current installed version of {compiler} ({version:number}) is less than the minimum required version by CUDA",

@@ -7,6 +7,7 @@ EXTENSION = ("torch_extensions", "cpp_extension", "Error building extension", "B
 
 @signature(
     "ninja: error: loading '{file}': No such file or directory",
+    "ninja: fatal: chdir to '{directory:path}' - No such file or directory",
     "ninja: error: {file:path}:{line:int}: unexpected EOF",
     checks=("extension-cache-incomplete",),
     because=(ANYTHING,),
@@ -21,6 +22,12 @@ def ninja_without_build_file(found: Found) -> Verdict:
     Sources:
     - ninja 1.11.1, run; torch/utils/cpp_extension.py, `_write_ninja_file`
     """
+    if directory := found["directory"]:
+        return fail(
+            f"ninja was sent to {directory}, which does not exist",
+            remedy="See where the extensions are; the next use of one builds it.",
+            command="ls -d ${TORCH_EXTENSIONS_DIR:-$HOME/.cache/torch_extensions/*}/*/",
+        )
     near = (*found.before, found.line, *found.after)
     if any(mark in line for line in near for mark in EXTENSION):
         return fail(

@@ -14,8 +14,8 @@ TOOLS = ("cc", "gcc", "c++", "g++", "clang", "clang++", "cc1plus", "cc1")
     'exec: "{tool}": executable file not found in $PATH',
     "error: command '{tool:path}' failed: No such file or directory",
     "unable to execute '{tool:path}': No such file or directory",
-    "error trying to exec '{tool:path}': execvp: No such file or directory",
-    "cannot execute '{tool:path}': execvp: No such file or directory",
+    "error trying to exec '{tool:path}': execvp: No such",
+    "cannot execute '{tool:path}': execvp: No such",
     "error: linker '{tool:name}' not found",
     "error: linker `{tool:name}` not found",
     "No CMAKE_C_COMPILER could be found",
@@ -24,6 +24,12 @@ TOOLS = ("cc", "gcc", "c++", "g++", "clang", "clang++", "cc1plus", "cc1")
     "Could not find compiler set in environment variable CXX:",
     "No working C++ compiler found in {setting}",
     "ERROR: Unknown compiler(s): {tried}",
+    " Failed to preprocess host compiler properties",
+    " Cannot find compiler '{tool:path}' in PATH",
+    "CMAKE_C_COMPILER not set, after EnableLanguage",
+    "CMAKE_CXX_COMPILER not set, after EnableLanguage",
+    "is not a full path to an existing compiler tool",
+    "is not a full path and was not found in the PATH",
     "configure: error: no acceptable C compiler found in $PATH",
     checks=("compiler-missing",),
 )
@@ -34,7 +40,8 @@ def no_compiler_found(found: Found) -> Verdict | None:
     $CC or $CXX is set it must name one that can be run: in conda environments it often names one that was not installed.
 
     Sources:
-    - triton/runtime/build.py; apple/ml-cross-entropy #5; CMake 3.25 and nvcc 13.0.88, run without a compiler
+    - triton/runtime/build.py; apple/ml-cross-entropy #5; ggml-org/llama.cpp #3032, #6727
+    - CMake 3.25 and nvcc 13.0.88, run without a compiler
     """
     tool = found["tool"].strip("'\"`").rpartition("/")[2]
     if found["tool"]:
@@ -44,6 +51,10 @@ def no_compiler_found(found: Found) -> Verdict | None:
             return None
     if any(mark in found.line.lower() for mark in ("raise ", "warning:", 'impl.")', "checking", "looking for")):
         return None
+    if "not a full path" in found.line:
+        asked = next((line for line in reversed(found.before) if "CMAKE_" in line), "")
+        if "CMAKE_C_COMPILER" not in asked and "CMAKE_CXX_COMPILER" not in asked:
+            return None
     what = f"{tool} cannot be found" if tool else "there is no C or C++ compiler where the build looks"
     return fail(
         f"a build needs a compiler, and {what}",

@@ -39,7 +39,7 @@ def toolkit_incomplete(found: Found) -> Verdict | None:
 
     Sources:
     - DeepSpeed 0.15.4's evoformer_attn, compiled with nvcc 13.0.88 and without these headers
-    - OpenFold3's installation page (LIBRARY_PATH for aarch64); CUDA 13.0 release notes
+    - OpenFold3's installation page (LIBRARY_PATH for aarch64); deepmodeling/abacus-develop #7155, hz-b/rayx #473 (include/cccl)
     - microsoft/TRELLIS #195, facebookresearch/xformers #516
     """
     if found["header"]:
