@@ -1,0 +1,51 @@
+"""What TORCH_CUDA_ARCH_LIST may hold."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
+
+BUILDERS = ("op_builder", "cpp_extension", "TORCH_CUDA_ARCH_LIST", "compute_capability", "setup.py", "deepspeed")
+
+
+@signature(
+    "Unknown CUDA arch ({architecture}) or GPU not supported",
+    "ValueError: invalid literal for int() with base 10: '{part}'",
+    "TORCH_CUDA_ARCH_LIST is not set, all archs for visible cards are included for compilation",
+    checks=("arch-list-wrong",),
+)
+def arch_list_refused(found: Found) -> Verdict | None:
+    """TORCH_CUDA_ARCH_LIST holds what a build cannot read.
+
+    `12.0f` and `12.1f` are no names of PyTorch's, and each PyTorch knows only the architectures of its time: 12.1 from 2.9 on.
+    `12.1a` is one, but DeepSpeed from 0.19 on reads it as a number and stops at `1a`. Several are parted by semicolons or blanks.
+
+    Sources:
+    - _get_cuda_arch_flags in torch/utils/cpp_extension.py; DeepSpeed 0.19.0 to 0.19.8, run; deepspeedai/DeepSpeed #8619
+    - OpenBMB/BMTrain #83, xdit-project/xDiT #572
+    """
+    if "is not set" in found.line:
+        return ok("TORCH_CUDA_ARCH_LIST is not set: the build asks the GPUs that it sees, which is right where it sees one")
+    fine = "export TORCH_CUDA_ARCH_LIST=12.1"
+    if part := found["part"]:
+        number = part.removesuffix("+PTX")
+        named = number[:-1].isdigit() and number[-1] in "af" and len(number) <= 4
+        if not named or not any(mark in line for line in found.before for mark in BUILDERS):
+            return None
+        return fail(
+            f"a build stumbles over “{part}” in TORCH_CUDA_ARCH_LIST: DeepSpeed wants numbers alone there",
+            remedy="Name the architecture without a letter.",
+            command=fine,
+        )
+    architecture = found["architecture"]
+    if "{" in architecture:
+        return None
+    plain = architecture.removesuffix("+PTX")
+    if plain in ("12.1", "12.1a"):
+        return fail(
+            f"this PyTorch is older than {architecture} in TORCH_CUDA_ARCH_LIST",
+            remedy="Build for 12.0, which runs on 12.1 too, or take a PyTorch of 2.9 or later.",
+            command="export TORCH_CUDA_ARCH_LIST=12.0",
+        )
+    return fail(
+        f"PyTorch does not know “{architecture}” in TORCH_CUDA_ARCH_LIST",
+        remedy="Set it to 12.1, or unset it.",
+        command=fine,
+    )

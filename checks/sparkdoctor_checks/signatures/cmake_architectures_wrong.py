@@ -1,0 +1,31 @@
+"""CMAKE_CUDA_ARCHITECTURES."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+
+@signature(
+    "CMAKE_CUDA_ARCHITECTURES must be {what} if set",
+    " is not one of the following:",
+    "CUDA_ARCHITECTURES is empty for target",
+    'CUDA_ARCHITECTURES is set to "native", but',
+    checks=("arch-list-wrong", "gpu-not-visible"),
+)
+def cmake_architectures_wrong(found: Found) -> Verdict | None:
+    """CMake cannot use the CUDA architectures that it was given.
+
+    CMake wants numbers without a point: 121, not 12.1. `native` asks the GPU that is there, and there is none in `docker build`.
+
+    Sources:
+    - CMake 3.25, run; cmake.org, CMAKE_CUDA_ARCHITECTURES and CUDA_ARCHITECTURES
+    """
+    if "following:" in found.line and not any("CMAKE_CUDA_ARCHITECTURES" in line for line in found.before[-6:]):
+        return None
+    native = "native" in found.line
+    what = (
+        "asks for the GPU that is there, and there is none" if native else "is empty or written in a way that CMake does not know"
+    )
+    return fail(
+        f"CMAKE_CUDA_ARCHITECTURES {what}",
+        remedy="Name the architecture as CMake wants it, 121, and configure again in an empty directory.",
+        command="export CUDAARCHS=121",
+    )

@@ -1,0 +1,50 @@
+"""Extensions that were built for another PyTorch or Python."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+TORCH = ("3c10", "2at", "5torch", "4c10d", "aoti_torch_", "THP", "torch_")
+NAMES = {"flash_attn_2_cuda": "flash-attn", "flash_attn_3_cuda": "flash-attn", "transformer_engine_torch": "transformer-engine"}
+
+
+@signature(
+    "{file:path}: undefined symbol: {symbol:path}",
+    checks=("extension-cache-foreign", "wheel-for-other-machine"),
+)
+def extension_of_other_environment(found: Found) -> Verdict | None:
+    """A compiled extension was built for another PyTorch or Python.
+
+    Names of PyTorch's C++ functions change from version to version; a library that was built before looks for those of then.
+    So end wheels for another PyTorch, and the cache of extensions after an upgrade: its folder is named by Python and CUDA
+    alone.
+
+    Sources:
+    - Dao-AILab/flash-attention #966, #1832; sgl-project/sglang #851
+    - _get_build_directory in torch/utils/cpp_extension.py
+    """
+    file, symbol = found["file"], found["symbol"]
+    directory, _, name = file.rpartition("/")
+    module = name.partition(".")[0]
+    mangled = symbol.startswith("_Z")
+    of_torch = (mangled and any(mark in symbol for mark in TORCH[:4])) or symbol.startswith(TORCH[4:])
+    of_python = symbol.startswith(("Py", "_Py"))
+    if ".so" not in name or not (of_torch or of_python or "torch_extensions/" in file):
+        return None
+    if "torch_extensions/" in file or (directory.endswith(f"/{module}") and "-packages/" not in file):
+        return fail(
+            f"{name} in the cache was built for another {'Python' if of_python else 'PyTorch'}: it looks for {symbol[:60]}",
+            remedy="Move it aside; the next use builds it for today's environment.",
+            command="sparkdoctor fix quarantine-foreign-extension",
+        )
+    if "/torch/lib/" in file or name.startswith("libtorch"):
+        return fail(
+            f"parts of two PyTorches are mixed: {name} looks for {symbol[:60]}",
+            remedy="Unset the variables that lead to the other one; reinstall PyTorch where that does not help.",
+            command="unset LD_LIBRARY_PATH PYTHONPATH",
+        )
+    inside = file.rpartition("-packages/")[2].split("/")[0] if "-packages/" in file else module
+    package = NAMES.get(module) or (module if inside == name else inside).replace("_", "-")
+    return fail(
+        f"{name} was built for another {'Python' if of_python else 'PyTorch'} than the one that loads it: no {symbol[:60]} here",
+        remedy=f"Build {package} anew against this PyTorch, or install the wheel for it.",
+        command=f"pip install --force-reinstall --no-deps --no-cache-dir --no-build-isolation {package}",
+    )

@@ -1,0 +1,39 @@
+"""ptxas and the architecture that it is asked for."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+KNOBS = ("TRITON_PTXAS_PATH", "TRITON_PTXAS_BLACKWELL_PATH")
+
+
+@signature(
+    "Value '{gpu:name}' is not defined for option 'gpu-name'",
+    "Unsupported .version {version:number}; current version is",
+    checks=("triton-ptxas-too-old", "triton-ptxas-path-ignored"),
+)
+def ptxas_refuses_architecture(found: Found) -> Verdict:
+    """The assembler ptxas is too old for what it was given.
+
+    sm_121 and sm_121a came with CUDA 12.9. Triton hands every kernel to a ptxas of its own: that of 3.4 and 3.5 is of CUDA 12.8;
+    from 3.6 on a newer one is bundled for Blackwell. TRITON_PTXAS_PATH names another, and from Triton 3.6 on
+    TRITON_PTXAS_BLACKWELL_PATH.
+
+    Sources:
+    - triton-lang/triton #8539, #9181, #10331; gpustack/gpustack #4372; InternLM/lmdeploy #3410
+    - ptxas 12.8.93, 12.9.86 and 13.0.88, asked
+    """
+    gpu = found["gpu"]
+    digits = gpu.rpartition("_")[2].rstrip("af")
+    if digits.isdigit() and int(digits) < 75:
+        return fail(
+            f"ptxas was asked for {gpu}, which CUDA 13 has dropped",
+            remedy="Name this GPU's architecture, and build again.",
+            command="export TORCH_CUDA_ARCH_LIST=12.1",
+        )
+    what = f"does not know {gpu}" if gpu else f"cannot read PTX of version {found['version']}"
+    first = {"120": "12.8", "100": "12.8", "121": "12.9", "103": "12.9", "110": "13.0"}.get(digits)
+    since = f": that came with CUDA {first}" if first else ": it is older than what wrote the code"
+    return fail(
+        f"ptxas {what}{since}",
+        remedy="Let Triton use the toolkit's ptxas (CUDA 12.9 or later), or upgrade PyTorch to 2.11 with its Triton 3.6.",
+        command="export " + " ".join(f"{knob}=/usr/local/cuda/bin/ptxas" for knob in KNOBS),
+    )
