@@ -23,7 +23,7 @@ def attention_kernel_refuses_gpu(found: Found) -> Verdict:
         return fail(
             "an old build of FlashAttention does not know this GPU",
             remedy="Do without it: PyTorch's own attention (SDPA) is the one to use on GB10.",
-            command="python3 -m pip uninstall flash-attn",
+            command="python3 -m pip uninstall --yes flash-attn",
         )
     return fail(
         f"an attention kernel for sm{found['range']} was built for sm{found['built']}, and stops",

@@ -1,6 +1,6 @@
 """No driver."""
 
-from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
+from sparkdoctor.plugin import Found, Verdict, fail, ok, signature, warn
 
 
 @signature(
@@ -11,8 +11,11 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
     "nvml error: driver not loaded",
     "modprobe: FATAL: Module nvidia not found in directory {modules:path}",
     "could not insert 'nvidia': {why}",
-    "nvidia-smi: command not found",
-    "nvidia-smi: not found",
+    "initialize NVML: ERROR_DRIVER_NOT_LOADED",
+    ": nvidia-smi: command not found",
+    ": nvidia-smi: not found",
+    ": command not found: nvidia-smi",
+    "Command 'nvidia-smi' not found",
     'exec: "nvidia-smi": executable file not found in',
     "No such file or directory: 'nvidia-smi'",
     checks=("driver-missing", "gpu-not-visible", "reboot-pending"),
@@ -29,13 +32,24 @@ def driver_not_found(found: Found) -> Verdict:
     - NVIDIA Container Toolkit documentation; NVIDIA forum t/378200
     """
     line = found.line
+    after = " ".join(found.after[:6]).lower()
     if "nvidia-smi" in line:
+        if " cpu" in after:
+            return ok("nvidia-smi is not there, and the program goes on without a GPU")
         return warn(
             "nvidia-smi is not there: the container was started without the GPU, or no driver is installed",
             remedy="Start the container with --gpus all; on the machine itself, install the driver.",
             command="sudo apt update && sudo apt install nvidia-driver-580-open && sudo reboot",
             needs_root=True,
             needs_reboot=True,
+        )
+    if "Warning: " in line:
+        if " passed in " in after or "device=cpu" in after or "--device cpu" in after:
+            return ok("no NVIDIA driver is there, and none is used")
+        return warn(
+            "PyTorch finds no NVIDIA driver, and goes on without the GPU",
+            remedy="In a container, start it with --gpus all. On the machine itself, see what nvidia-smi says.",
+            command="nvidia-smi",
         )
     kernel = found["modules"].rstrip("/").rpartition("/")[2]
     if kernel or found["why"]:

@@ -5,6 +5,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 @signature(
     "CUDA driver version is insufficient for CUDA runtime version",
+    " code=35(cudaErrorInsufficientDriver) ",
     "The NVIDIA driver on your system is too old (found version {version:int})",
     ": API call is not supported in the installed CUDA driver",
     checks=("driver-too-old", "cuda-newer-than-driver", "driver-missing"),

@@ -9,9 +9,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "nvml error: driver/library version mismatch",
     "NVMLError_LibRmVersionMismatch: Driver/library version mismatch",
     "API mismatch: the client has the version {client:number}",
-    "API mismatch: the NVIDIA kernel module has version {module:number}",
-    "API mismatch: this NVIDIA driver component has version {client:number}",
-    " ERROR_LIB_RM_VERSION_MISMATCH ",
+    "NVRM: API mismatch: the client '{program}'",
+    "initialize NVML: ERROR_LIB_RM_VERSION_MISMATCH",
     checks=("driver-library-mismatch", "reboot-pending"),
 )
 def driver_updated_without_restart(found: Found) -> Verdict:

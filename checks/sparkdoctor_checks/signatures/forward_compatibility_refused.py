@@ -6,6 +6,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 @signature(
     ": system has unsupported display driver / cuda driver combination",
     ": forward compatibility was attempted on non supported HW",
+    "-> system has unsupported display driver / cuda driver combination",
+    "-> forward compatibility was attempted on non supported HW",
     "error forward compatibility was attempted on non supported HW",
     "error system has unsupported display driver / cuda driver combination",
     "results in CUDA_ERROR_SYSTEM_DRIVER_MISMATCH ",

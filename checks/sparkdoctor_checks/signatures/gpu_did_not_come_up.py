@@ -11,10 +11,12 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "RmInitAdapter: Cannot initialize GSP firmware RM",
     "NVRM: GPU {device:path}: RmInitAdapter failed! ({code:path})",
     "NVRM: RmInitAdapter failed! ({code:path})",
+    "unexpected WPR2 already up, cannot proceed with booting GSP",
+    "NVRM: The NVIDIA probe routine failed for",
     "GSP firmware image version mismatch: got version {got:number}, expected version {expected:number}",
     "installed in this system requires use of the NVIDIA open kernel modules",
     checks=("gpu-not-visible", "reboot-pending", "dgx-os-outdated"),
-    because=("driver-updated-without-restart",),
+    because=("driver-updated-without-restart", "gpu-fault"),
 )
 def gpu_did_not_come_up(found: Found) -> Verdict:
     """The driver could not start the GPU.
@@ -28,7 +30,7 @@ def gpu_did_not_come_up(found: Found) -> Verdict:
     - kernel_sec2_gb20b.c in NVIDIA/open-gpu-kernel-modules; Start9Labs/start-technologies #3693
     """
     around = (*found.before, found.line, *found.after)
-    if any("requires use of the NVIDIA open kernel modules" in line for line in around):
+    if any("requires use of the NVIDIA open kernel modules" in line or "): 169, " in line for line in around):
         return fail(
             "the driver's proprietary kernel modules are installed; this GPU needs the open ones",
             remedy="Install the open modules, and restart.",

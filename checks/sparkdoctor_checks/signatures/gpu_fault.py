@@ -46,7 +46,7 @@ def gpu_fault(found: Found) -> Verdict | None:
     if xid in _OF_PROGRAMS:
         return None
     around = " ".join((*found.before[-4:], found.line, *found.after[:6]))
-    if xid in (119, 120) and any(word in around for word in ("GSP_INIT_DONE", "RmInitAdapter", "secure boot partition")):
+    if xid != 79 and any(word in around for word in ("GSP_INIT_DONE", "RmInitAdapter failed", "secure boot partition")):
         return None  # see gpu-did-not-come-up
     if xid == 154:
         _, there, action = found.line.partition(" action changed from ")

@@ -4,8 +4,9 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
 
 
 @signature(
-    "ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device error",
+    "ncclSystemError: System call",
     "ncclUnhandledCudaError: Call to CUDA function failed",
+    "ncclInternalError: Internal check failed.",
     "ncclInvalidUsage: This usually reflects invalid usage of NCCL library",
     checks=("shm-too-small", "gpu-not-visible"),
     because=("nccl-shared-memory-full", "gpu-index-out-of-range", "no-kernel-image", ANYTHING),

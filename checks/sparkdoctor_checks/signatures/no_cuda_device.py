@@ -1,17 +1,22 @@
 """CUDA without a GPU."""
 
-from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
 
 
 @signature(
-    "no CUDA-capable device is detected",
+    ": no CUDA-capable device is detected",
+    "-> no CUDA-capable device is detected",
+    " code=100(cudaErrorNoDevice) ",
     "Error: No CUDA GPUs are available",
     "CUDA unknown error - this may be due to an incorrectly set up environment",
     "CUDA driver initialization failed, you might not have a CUDA gpu",
     ": CUDA-capable device(s) is/are busy or unavailable",
     ": all CUDA-capable devices are busy or unavailable",
     ": system not yet initialized",
-    "CUDA_ERROR_NO_DEVICE (no CUDA-capable device",
+    "CUDA error: unknown error",
+    "cuInit: CUDA_ERROR_UNKNOWN: unknown error",
+    "The NVIDIA Driver is present, but CUDA failed to initialize.",
+    "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False",
     checks=("gpu-not-visible", "driver-missing", "driver-library-mismatch"),
     because=(
         "gpu-fault",
@@ -23,6 +28,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
         "driver-not-found",
         "driver-library-missing",
         "nvml-refuses",
+        "driver-older-than-cuda",
+        "torch-is-cpu-build",
     ),
 )
 def no_cuda_device(found: Found) -> Verdict:
@@ -36,6 +43,14 @@ def no_cuda_device(found: Found) -> Verdict:
     - gpustack/gpustack #1254 (802); CUDA C++ Programming Guide, "CUDA Environment Variables"
     """
     line = found.line
+    if "failed call to cuInit" in line:
+        return ok("TensorFlow or JAX finds no GPU, and goes on without; harmless where none is wanted")
+    if "deserialize" in line:
+        return fail(
+            "a checkpoint wants a GPU, and PyTorch has none: it is a CPU build, or the GPU is not handed to it",
+            remedy="See whether PyTorch was built with CUDA and finds the GPU; to load it on the CPU, use map_location.",
+            command="python3 -c 'import torch; print(torch.__version__, torch.version.cuda, torch.cuda.device_count())'",
+        )
     if "busy or unavailable" in line:
         return fail(
             "the GPU is there and may not be used: another program has it alone, or an earlier one left it in disorder",
@@ -49,7 +64,7 @@ def no_cuda_device(found: Found) -> Verdict:
             remedy="With NVSwitch, start the fabric manager. A DGX Spark has none: wait until it has started, or restart it.",
             command="systemctl status nvidia-fabricmanager nvidia-persistenced",
         )
-    if "unknown error" in line or "initialization failed" in line:
+    if any(words in line for words in ("unknown error", "initialization failed", "failed to initialize")):
         return fail(
             "CUDA cannot be started (999): the driver is in disorder, or /dev/nvidia-uvm cannot be opened",
             remedy="Create the device node; if it is there, restart. In a container, restart the container.",

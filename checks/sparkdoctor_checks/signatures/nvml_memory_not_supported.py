@@ -33,7 +33,7 @@ def nvml_memory_not_supported(found: Found) -> Verdict:
         return fail(
             "the device plugin of Kubernetes asks NVML for the GPU's memory, which GB10 does not tell",
             remedy="Take NVIDIA's device plugin 0.17.4 or later (GPU operator 25.10 or later).",
-            command="helm upgrade nvdp nvdp/nvidia-device-plugin --namespace nvidia-device-plugin --version 0.17.4",
+            command="helm upgrade -i nvdp nvdp/nvidia-device-plugin -n nvidia-device-plugin --create-namespace --version 0.17.4",
         )
     return fail(
         "a program asks NVML for the GPU's memory, which GB10 does not tell: CPU and GPU share it",

@@ -5,6 +5,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 @signature(
     "Failed to initialize NVML: Unknown Error",
+    "initialize NVML: ERROR_UNKNOWN",
     "Failed to initialize NVML: Insufficient Permissions",
     "NVMLError_NoPermission: Insufficient Permissions",
     checks=("gpu-not-visible",),

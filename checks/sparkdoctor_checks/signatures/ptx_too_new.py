@@ -10,6 +10,7 @@ _CUDA = {"8.5": "12.5", "8.6": "12.7", "8.7": "12.8", "8.8": "12.9", "9.0": "13.
     "the provided PTX was compiled with an unsupported toolchain",
     "results in CUDA_ERROR_UNSUPPORTED_PTX_VERSION ",
     "Unsupported .version {version:number}; current version is '{current:number}'",
+    " code=222(cudaErrorUnsupportedPtxVersion) ",
     ": a PTX JIT compilation failed",
     "results in CUDA_ERROR_INVALID_PTX ",
     checks=("cuda-newer-than-driver", "driver-too-old", "triton-ptxas-too-old"),
