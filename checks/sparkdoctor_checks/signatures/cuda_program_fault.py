@@ -15,7 +15,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     checks=("torch-cannot-compute", "extension-cache-foreign"),
     because=("gpu-fault", "attention-kernel-refuses-gpu"),
 )
-def cuda_program_fault(found: Found) -> Verdict:
+def cuda_program_fault(found: Found) -> Verdict | None:
     """A kernel has done what it must not: a fault of a program.
 
     It read or wrote memory that it does not have, or an assertion in it failed, mostly an index out of range. The machine is
@@ -25,6 +25,8 @@ def cuda_program_fault(found: Found) -> Verdict:
     - CUDA runtime, errors 700, 710, 715, 716 and 719; c10/cuda/CUDAException.cpp
     - PyTorch, "CUDA semantics" (CUDA_LAUNCH_BLOCKING); Compute Sanitizer's documentation
     """
+    if "raises(" in found.line or "Raises" in found.line:
+        return None  # a test that expects it
     assertion = found["assertion"].strip("`'\" ")
     if assertion:
         return fail(

@@ -38,10 +38,8 @@ def driver_not_found(found: Found) -> Verdict:
             return ok("nvidia-smi is not there, and the program goes on without a GPU")
         return warn(
             "nvidia-smi is not there: the container was started without the GPU, or no driver is installed",
-            remedy="Start the container with --gpus all; on the machine itself, install the driver.",
-            command="sudo apt update && sudo apt install nvidia-driver-580-open && sudo reboot",
-            needs_root=True,
-            needs_reboot=True,
+            remedy="Start the container with --gpus all. On the machine itself, see whether a driver is loaded, and install it.",
+            command="cat /proc/driver/nvidia/version",
         )
     if "Warning: " in line:
         if " passed in " in after or "device=cpu" in after or "--device cpu" in after:

@@ -42,7 +42,7 @@ _WHEELS = {
     checks=("torch-lacks-kernels", "torch-cannot-compute", "extension-cache-foreign", "arch-list-wrong"),
     because=("torch-warns-of-capability", "container-does-not-know-gpu"),
 )
-def no_kernel_image(found: Found) -> Verdict:
+def no_kernel_image(found: Found) -> Verdict | None:
     """A program has no machine code that runs on this GPU.
 
     It was built for other architectures. On GB10 (12.1) code for sm_120 and sm_121 runs; code for sm_90 or sm_100 does not,
@@ -52,6 +52,8 @@ def no_kernel_image(found: Found) -> Verdict:
     - CUDA runtime, errors 209, 200 and 98; CUDA C++ Programming Guide, "Binary Compatibility"
     - pytorch/pytorch #31981, #178891; flashinfer-ai/flashinfer #3170; romain-jacotin/cuda #1
     """
+    if "raises(" in found.line or "Raises" in found.line:
+        return None  # a test that expects it
     files = [line for line in found.before if 'File "' in line]
     last = files[-1].replace("\\", "/") if files else ""
     if "/torch_extensions/" in found.line + last:
