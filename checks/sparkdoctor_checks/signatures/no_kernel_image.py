@@ -1,0 +1,83 @@
+"""Code for another GPU."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+_BUILT_HERE = {
+    "flash_attn": "flash-attn",
+    "mamba_ssm": "mamba-ssm",
+    "causal_conv1d": "causal-conv1d",
+    "torch_scatter": "torch-scatter",
+    "torch_sparse": "torch-sparse",
+    "torch_cluster": "torch-cluster",
+    "natten": "natten",
+    "gsplat": "gsplat",
+    "sageattention": "sageattention",
+}
+"""Packages with kernels of their own that pip builds, and their names there."""
+_WHEELS = {
+    "xformers": "xformers",
+    "bitsandbytes": "bitsandbytes",
+    "vllm": "vllm",
+    "sgl_kernel": "sgl-kernel",
+    "flashinfer": "flashinfer-python",
+    "transformer_engine": "'transformer-engine[pytorch]'",
+    "cupy": "cupy-cuda13x",
+}
+"""Those that come as wheels."""
+
+
+@signature(
+    ": no kernel image is available for execution on the device",
+    'CUDA_ERROR_NO_BINARY_FOR_GPU, "no kernel image is available',
+    "results in CUDA_ERROR_NO_BINARY_FOR_GPU ",
+    "Cuda failure 'no kernel image is available for execution on the device",
+    "Cuda failure {code:int} 'no kernel image is available for execution on the device",
+    "CUDA failure {place:path} 'no kernel image is available for execution on the device",
+    " code=209(cudaErrorNoKernelImageForDevice) ",
+    ": device kernel image is invalid",
+    "CUDA error: invalid device function",
+    " CUBLAS_STATUS_ARCH_MISMATCH ",
+    " CUDNN_STATUS_ARCH_MISMATCH ",
+    " CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH ",
+    checks=("torch-lacks-kernels", "torch-cannot-compute", "extension-cache-foreign", "arch-list-wrong"),
+    because=("torch-warns-of-capability", "container-does-not-know-gpu"),
+)
+def no_kernel_image(found: Found) -> Verdict | None:
+    """A program has no machine code that runs on this GPU.
+
+    It was built for other architectures. On GB10 (12.1) code for sm_120 and sm_121 runs; code for sm_90 or sm_100 does not,
+    and what chooses sm_100 for every GPU above 10.0 ends here too.
+
+    Sources:
+    - CUDA runtime, errors 209, 200 and 98; CUDA C++ Programming Guide, "Binary Compatibility"
+    - pytorch/pytorch #31981, #178891; flashinfer-ai/flashinfer #3170; romain-jacotin/cuda #1
+    """
+    if "raises(" in found.line or "Raises" in found.line:
+        return None  # a test that expects it
+    files = [line for line in found.before if 'File "' in line]
+    last = files[-1].replace("\\", "/") if files else ""
+    if "/torch_extensions/" in found.line + last:
+        return fail(
+            "an extension in PyTorch's cache was built for another GPU",
+            remedy="Put it out of the way; it is built anew for this GPU at the next use.",
+            command="sparkdoctor fix quarantine-foreign-extension",
+        )
+    package = next((name for name in (*_BUILT_HERE, *_WHEELS) if f"/{name}/" in last), None)
+    if package in _BUILT_HERE:
+        return fail(
+            f"{package} was not built for this GPU: it has no kernel that runs here",
+            remedy="Build it here, for this GPU.",
+            command=f"TORCH_CUDA_ARCH_LIST=12.1 python3 -m pip install --no-build-isolation --no-deps --force-reinstall "
+            f"--no-binary :all: {_BUILT_HERE[package]}",
+        )
+    if package:
+        return fail(
+            f"{package} was not built for this GPU: it has no kernel that runs here",
+            remedy="Install one that has code for sm_120 or sm_121.",
+            command=f"python3 -m pip install --upgrade {_WHEELS[package]}",
+        )
+    return fail(
+        "a library or PyTorch itself was not built for this GPU: it has no kernel that runs here",
+        remedy="Install a PyTorch that was built for this GPU; build extensions anew with TORCH_CUDA_ARCH_LIST=12.1.",
+        command="python3 -m pip install --upgrade 'torch>=2.11'",
+    )

@@ -1,0 +1,36 @@
+"""nvidia-smi without a GPU."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+_GPU = ("nvidia", "nvrm", "cuda", "gpu", "gb10")
+
+
+@signature(
+    " No devices were found ",
+    "No devices were found.",
+    "Failed to query NVIDIA devices. Please ensure that the NVIDIA device files",
+    checks=("gpu-not-visible", "reboot-pending", "dgx-os-outdated"),
+    because=("gpu-did-not-come-up", "gpu-fault", "driver-updated-without-restart"),
+)
+def nvidia_smi_finds_no_device(found: Found) -> Verdict | None:
+    """nvidia-smi has found no GPU, though the driver is loaded.
+
+    The driver answers and has no device: it could not start the GPU. On DGX Spark mostly after an update that tore driver and
+    firmware apart; the kernel's log says why. nvidia-smi ends with 0 or 6 then.
+
+    Sources:
+    - NVIDIA forum t/378200; NVIDIA/open-gpu-kernel-modules #862
+    """
+    around = [line for line in (*found.before[-6:], *found.after[:6]) if line.strip()]
+    of_gpu = any(word in line.lower() for line in (found.line, *around) for word in _GPU)
+    if "Failed to query NVIDIA devices" not in found.line and (
+        not found.line.rstrip(". ").endswith("No devices were found") or not (of_gpu or not around)
+    ):
+        return None
+    return fail(
+        "the driver is loaded and shows no device: it has not started the GPU",
+        remedy="See what the kernel says (sudo dmesg | grep -E 'NVRM|Xid'); bring all packages to one release, and restart.",
+        command="sudo apt update && sudo apt dist-upgrade && sudo reboot",
+        needs_root=True,
+        needs_reboot=True,
+    )

@@ -1,0 +1,47 @@
+"""PTX that a newer CUDA has made."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+_CUDA = {"8.5": "12.5", "8.6": "12.7", "8.7": "12.8", "8.8": "12.9", "9.0": "13.0", "9.1": "13.1", "9.2": "13.2"}
+"""The CUDA whose PTX has that version."""
+
+
+@signature(
+    "the provided PTX was compiled with an unsupported toolchain",
+    "results in CUDA_ERROR_UNSUPPORTED_PTX_VERSION ",
+    "Unsupported .version {version:number}; current version is '{current:number}'",
+    " code=222(cudaErrorUnsupportedPtxVersion) ",
+    ": a PTX JIT compilation failed",
+    "results in CUDA_ERROR_INVALID_PTX ",
+    checks=("cuda-newer-than-driver", "driver-too-old", "triton-ptxas-too-old"),
+)
+def ptx_too_new(found: Found) -> Verdict:
+    """PTX was made by a newer CUDA than the one that is to compile it.
+
+    Machine code of a newer CUDA runs on an older driver of the same major version; PTX does not: the driver, or an older
+    ptxas, refuses to compile it (error 222). Code that was built for this GPU's own architecture needs no PTX.
+
+    Sources:
+    - CUDA runtime, errors 222 and 218; NVIDIA, CUDA Compatibility, "Minor Version Compatibility"
+    - EricLBuehler/mistral.rs #2272 (GB10); huggingface/candle #1846; ptxas 12.8 to 13.0 asked
+    """
+    version, current = found["version"], found["current"]
+    if version:
+        made, has = (f" (CUDA {_CUDA[name]})" if name in _CUDA else "" for name in (version, current))
+        what = f"PTX of version {version}{made} is too new for what compiles it, which knows {current}{has}"
+        if "ptx input" not in found.line and "application" not in found.line:
+            return fail(
+                what,
+                remedy="Use the ptxas of the CUDA that made it; Triton takes it from TRITON_PTXAS_PATH, "
+                "from 3.6 on from TRITON_PTXAS_BLACKWELL_PATH.",
+                command="export TRITON_PTXAS_PATH=/usr/local/cuda/bin/ptxas TRITON_PTXAS_BLACKWELL_PATH=$TRITON_PTXAS_PATH",
+            )
+    elif "INVALID_PTX" in found.line or "JIT compilation failed" in found.line:
+        what = "the driver could not compile the PTX of a program: it is too new for this driver, or for another GPU"
+    else:
+        what = "the PTX of a program was made by a newer CUDA than the driver's"
+    return fail(
+        what,
+        remedy="Build the program for this GPU's own architecture with a CUDA no newer than the driver's; nvidia-smi shows it.",
+        command="export TORCH_CUDA_ARCH_LIST=12.1 CUDA_HOME=/usr/local/cuda-13.0 PATH=/usr/local/cuda-13.0/bin:$PATH",
+    )

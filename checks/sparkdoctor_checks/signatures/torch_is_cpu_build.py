@@ -1,0 +1,26 @@
+"""PyTorch without CUDA."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+
+@signature(
+    "AssertionError: Torch not compiled with CUDA enabled",
+    "RuntimeError: PyTorch was compiled without CUDA support",
+    "RuntimeError: PyTorch is not linked with support for cuda devices",
+    checks=("torch-without-cuda",),
+)
+def torch_is_cpu_build(found: Found) -> Verdict:
+    """The PyTorch that runs was built without CUDA.
+
+    `pip install torch` on aarch64 took a CPU build up to 2.10; from 2.11 on the same command takes a CUDA 13 build. Another
+    package that asks for an older PyTorch brings the CPU build back.
+
+    Sources:
+    - torch/cuda/__init__.py; the aarch64 wheels of PyTorch 2.8 to 2.15 on PyPI
+    """
+    del found
+    return fail(
+        "this PyTorch is a CPU build; PyPI's aarch64 wheels before 2.11 are all CPU builds",
+        remedy="Install a CUDA build over it.",
+        command="python3 -m pip install --force-reinstall 'torch>=2.11'",
+    )
