@@ -10,9 +10,8 @@ CHECK = "sparkdoctor check kernel-backend-unavailable triton-missing"
     "Triton kernels requested (use_triton_triangle_kernels=True) but",
     "requires that DeepSpeed be installed and that the deepspeed.ops.deepspeed4science package exists",
     "requires that DeepSpeed be installed ",
-    "Running with `use_cueq_triangle_kernels` but package is not",
+    "Running with {switch:word} but package is not",
     "Choose at most one alternative attention algorithm",
-    "This op had not been implemented on CPU backend",
     checks=("kernel-backend-unavailable", "triton-missing", "deepspeed-missing"),
     because=("gpu-backend-not-found", "openfold-module-missing"),
 )
@@ -41,18 +40,14 @@ def attention_kernel_not_there(found: Found) -> Verdict | None:
             remedy=f"Install it, or turn it off in the runner YAML (use_deepspeed_evo_attention: false under {OFF}).",
             command="sparkdoctor check kernel-backend-unavailable deepspeed-missing",
         )
-    if "cueq" in text:
+    if "cueq" in found["switch"]:
         return fail(
             "the settings ask for cuEquivariance's kernels, and it is not installed, or finds no GPU",
             remedy=f"Install it, or turn it off in the runner YAML (use_cueq_triangle_kernels: false under {OFF}).",
             command="sparkdoctor check kernel-backend-unavailable",
         )
-    if "CPU" in text:
-        return fail(
-            "DeepSpeed finds no GPU, without which it has no attention",
-            remedy="See why PyTorch reaches no GPU.",
-            command="sparkdoctor check gpu-not-visible torch-without-cuda",
-        )
+    if found["switch"]:
+        return None
     return fail(
         "the settings ask for two kinds of attention at once",
         remedy=f"Leave one of them on in the runner YAML ({OFF}); use_lma goes with none of the others.",

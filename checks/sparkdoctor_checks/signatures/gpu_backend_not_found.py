@@ -5,7 +5,9 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
 
 @signature(
     "No supported gpu backend found!",
-    "`CUDAAccelerator` can not run on your system since the accelerator is not available.",
+    "{accelerator:word} can not run on your system since the accelerator is not available",
+    "You requested gpu: {wanted}",
+    "But your machine only has: []",
     checks=("gpu-not-visible", "torch-without-cuda", "driver-missing"),
     because=(ANYTHING,),
 )
@@ -17,7 +19,11 @@ def gpu_backend_not_found(found: Found) -> Verdict | None:
     Sources:
     - OpenFold3 0.5.0, run on a machine without a GPU; lightning's accelerator_connector.py
     """
-    if "raise " in found.line:
+    if "raise " in found.line or (
+        found["accelerator"] and "CUDA" not in found["accelerator"] and "GPU" not in found["accelerator"]
+    ):
+        return None
+    if found["wanted"] and not any("only has: []" in line for line in found.after[:2]):
         return None
     return fail(
         "PyTorch reaches no GPU: it has no CUDA, the container has no GPU, or the driver does not answer",

@@ -6,9 +6,11 @@ from sparkdoctor.plugin import Found, Verdict, signature, warn
 @signature(
     "Timeout while submitting to {kind:name} server. Retrying...",
     "Timeout while fetching {what:name} from MSA server. Retrying...",
-    "Error while fetching result from MSA server.Retrying... ({attempt:int}/5)",
+    "Error while fetching result from MSA server.Retrying... ({attempt:int}/{of:int})",
+    "Error while fetching result from MSA server. Retrying... ({attempt:int}/{of:int})",
     "Sleeping for {seconds:int}s. Reason: {reason:name}",
     checks=("runner-yaml-surprise",),
+    because=("msa-server-unreachable", "msa-server-refuses"),
     at_end=True,
 )
 def msa_server_keeps_waiting(found: Found) -> Verdict | None:

@@ -6,6 +6,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 @signature(
     "MMseqs2 API is giving errors",
     "MMseqs2 API is undergoing maintenance",
+    "429 Client Error: Too Many Requests for url: {url:path}",
     "Server didn't reply with json: {answer}",
     checks=("query-invalid",),
 )
@@ -21,6 +22,8 @@ def msa_server_refuses(found: Found) -> Verdict | None:
     """
     said = " ".join((found.line, *found.before, *found.after))
     if "raise Exception" in found.line or found.line.lstrip().startswith(('"', "f'", 'f"')):  # a traceback shows the source
+        return None
+    if found["url"] and "colabfold" not in found["url"] and "/ticket/" not in found["url"]:
         return None
     if "maintenance" in said:
         return fail("the MSA server is being maintained", remedy="Try again in some minutes.")

@@ -9,6 +9,7 @@ OFFLINE = "--use_msa_server=False --use_templates=False"
     "Error while fetching result from MSA server.Retrying... (6/5)",
     "Error while fetching result from MSA server. Retrying... (6/5)",
     "Error while fetching result from template server.Retrying... (6/5)",
+    "Too many failed attempts for the MSA generation request",
     " requests.exceptions.ConnectionError: {pool:name}(host='{host:name}', port={port:int}): {why}",
     " requests.exceptions.ConnectTimeout: {pool:name}(host='{host:name}', port={port:int}): {why}",
     " requests.exceptions.ReadTimeout: {pool:name}(host='{host:name}', port={port:int}): {why}",
@@ -28,6 +29,8 @@ def msa_server_unreachable(found: Found) -> Verdict | None:
     """
     host, path = found["host"], found["why"].partition("url: ")[2].replace("//", "/")
     if host and "colabfold" not in host and not path.startswith(("/ticket/", "/result/", "/template/")):
+        return None
+    if "raise " in found.line:  # a traceback shows the source
         return None
     return fail(
         "the MSA server cannot be reached: this machine has no network, or no way to it",

@@ -4,17 +4,6 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 SECOND = ("openfold", "attn_core_inplace_cuda", "simtk", "openmm", "pdbfixer", "dllogger")
 """What OpenFold 2 needs, and OpenFold3 does not."""
-PACKAGES = {
-    "func_timeout": "func-timeout",
-    "pytorch_lightning": "pytorch-lightning",
-    "ml_collections": "ml-collections",
-    "awscrt": "awscrt",
-    **{
-        name: name
-        for name in ("biotite", "biotraj", "rdkit", "gemmi", "lmdb", "ijson", "boto3", "pdbeccdutils", "memory_profiler")
-    },
-}
-"""What OpenFold3 imports, by the package that brings it."""
 
 
 @signature(
@@ -24,14 +13,14 @@ PACKAGES = {
     checks=("openfold3-missing", "openmm-missing"),
 )
 def openfold_module_missing(found: Found) -> Verdict | None:
-    """A package that OpenFold needs is missing.
+    """OpenFold, or a package that its second generation needs, is missing.
 
     OpenFold 2 (`openfold`) and OpenFold3 (`openfold3`) are two programs: OpenMM, PDBFixer and `attn_core_inplace_cuda` belong
     to the second generation alone, and nothing of OpenFold3 imports them.
 
     Sources:
     - aqlaboratory/openfold #131, #451; facebookresearch/esm #336; google-deepmind/alphafold #413
-    - imports of OpenFold3 0.3.1 to 0.5.0
+    - imports of OpenFold3 0.3.1 to 0.5.0, which has none of these
     """
     module = found["module"]
     top = module.partition(".")[0]
@@ -58,11 +47,5 @@ def openfold_module_missing(found: Found) -> Verdict | None:
             f"{module or 'OpenMM'} is missing, which OpenFold 2 and AlphaFold 2 need, and OpenFold3 does not",
             remedy="Install it from conda-forge, or leave it: OpenFold3 predicts without.",
             command="sparkdoctor check openmm-missing",
-        )
-    if top in PACKAGES and any("openfold3" in line for line in (*found.before, found.line)):
-        return fail(
-            f"the package {PACKAGES[top]} is missing, which OpenFold3 needs",
-            remedy="Install it into the environment of OpenFold3.",
-            command=f"python3 -m pip install {PACKAGES[top]}",
         )
     return None

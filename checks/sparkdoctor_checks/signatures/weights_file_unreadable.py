@@ -13,6 +13,7 @@ CHECK = "sparkdoctor check weights-missing"
     "RuntimeError: Invalid magic number; corrupt file?",
     "unexpected EOF, expected {bytes:int} more bytes. The file might be corrupted.",
     "storage has wrong byte size: expected {expected:int} got {got:int}",
+    'Expected hasRecord("{record:name}") to be true, but got false',
     " Aborted! ",
     "RuntimeError: unexpected pos {position:int} vs {other:int}",
     checks=("weights-missing", "disk-low"),
@@ -56,7 +57,7 @@ def weights_file_unreadable(found: Found) -> Verdict | None:
             remedy="Let git-lfs fetch what it stands for, in its repository.",
             command="git lfs install && git lfs pull",
         )
-    if found["key"]:
+    if found["key"] or found["record"]:
         return fail(
             "the weights' file is no checkpoint",
             remedy="Look at what it is, and download the weights again.",
