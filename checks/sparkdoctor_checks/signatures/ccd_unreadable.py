@@ -8,6 +8,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "ValueError: Unpack failed: incomplete input",
     " msgpack.exceptions.ExtraData: unpack(b) received extra data",
     " No such file or directory: '{file:path}components.bcif'",
+    " No such file or directory: '{file:path}components.cif'",
     checks=("ccd-missing",),
     because=("weights-download-failed",),
 )
@@ -21,7 +22,7 @@ def ccd_unreadable(found: Found) -> Verdict | None:
     - biotite 1.6.0, run with such files; biotite/structure/info/ccd.py of 1.2.0 and 1.6.0
     - aqlaboratory/openfold-3 #118
     """
-    if "CCD" not in found.line and "components.bcif" not in found.line:
+    if "CCD" not in found.line and "components." not in found.line:
         around = (*found.before, *found.after)
         if not any("bcif" in line or "ccd" in line for line in around):
             return None

@@ -15,6 +15,9 @@ OFFLINE = "--use_msa_server=False --use_templates=False"
     " requests.exceptions.ReadTimeout: {pool:name}(host='{host:name}', port={port:int}): {why}",
     " requests.exceptions.SSLError: {pool:name}(host='{host:name}', port={port:int}): {why}",
     " requests.exceptions.ProxyError: {pool:name}(host='{host:name}', port={port:int}): {why}",
+    " urllib3.exceptions.MaxRetryError: {pool:name}(host='{host:name}', port={port:int}): {why}",
+    " ConnectionError: {pool:name}(host='{host:name}', port={port:int}): {why}",
+    " urllib3.exceptions.NameResolutionError: {connection}: Failed to resolve '{host:name}'",
     checks=("runner-yaml-surprise",),
 )
 def msa_server_unreachable(found: Found) -> Verdict | None:

@@ -9,10 +9,11 @@ CHECK = "sparkdoctor check query-invalid --query query.json"
 @signature(
     "{number:int} validation error for InferenceQuerySet",
     "{number:int} validation errors for InferenceQuerySet",
+    " json.decoder.JSONDecodeError: {what}",
     "Duplicate chain IDs found in query {query:name}:",
     checks=("query-invalid",),
 )
-def query_not_accepted(found: Found) -> Verdict:
+def query_not_accepted(found: Found) -> Verdict | None:
     """OpenFold3 does not accept the query.
 
     What it takes is `{"queries": {NAME: {"chains": […]}}}`. JSON of AlphaFold 3 (`sequences`, `modelSeeds`) is not that, and
@@ -21,7 +22,11 @@ def query_not_accepted(found: Found) -> Verdict:
     Sources:
     - OpenFold3 0.3.1 to 0.5.0, run with such queries; config/inference_query_format.py
     """
-    if found["query"]:
+    if found["what"]:
+        if not any("run_openfold" in line or "inference_query" in line or "query_json" in line for line in found.before):
+            return None
+        where, words = "", f"Invalid JSON: {found['what']}"
+    elif found["query"]:
         where, words = found["query"], "two of its chains have the same name"
     else:
         where, words = first(found.after)

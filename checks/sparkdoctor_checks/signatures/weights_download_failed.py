@@ -50,8 +50,9 @@ def weights_download_failed(found: Found) -> Verdict | None:
             remedy="See which weights this OpenFold3 takes, and where they are.",
             command="sparkdoctor check weights-missing",
         )
+    what = "dictionary of components" if "components." in found.line else "weights"
     return fail(
-        "OpenFold3's weights could not be downloaded: this machine does not reach Amazon's S3",
+        f"OpenFold3's {what} could not be downloaded: this machine does not reach Amazon's S3",
         remedy="Mend the network or its proxy; or download them elsewhere, and copy them here.",
         command="curl -sSI https://openfold3-data.s3.amazonaws.com/",
     )

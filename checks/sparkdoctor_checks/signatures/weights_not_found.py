@@ -12,6 +12,8 @@ LEFT = ("Aborted!", "EOF when reading a line", "Download cancelled", "No input r
     "checkpoint {name:word} not found in {place}, cowardly refusing to perform inference",
     "Provided checkpoint path {file} does not exist",
     "Checkpoint path {file} is not a valid file or directory",
+    "Unable to find 'latest' file at {file}",
+    " No such file or directory: '{checkpoint:path}.pt'",
     "Download {key:path} from s3://{bucket:name} to {file:path}? (yes/no):",
     "Download {key:path} ({size} GB) from s3://{bucket:name} to {file:path}? (yes/no):",
     "TimeoutError: No input received within timeout of {seconds:number}. Download cancelled.",
@@ -49,10 +51,15 @@ def weights_not_found(found: Found) -> Verdict | None:
             remedy="Let setup_openfold download them (2 GB), or say where they are with --inference-ckpt-path.",
             command="setup_openfold --non-interactive",
         )
-    if found["file"].startswith("{"):  # a traceback shows the source
+    file = found["file"]
+    if found["checkpoint"]:
+        file = found["checkpoint"] + ".pt"
+        if "of3" not in file.rpartition("/")[2] and "openfold3" not in file:
+            return None
+    if file.startswith("{"):  # a traceback shows the source
         return None
     return fail(
-        f"there are no weights at {found['file']}",
+        f"there are no weights at {file}",
         remedy="Say where they are with --inference_ckpt_path, or see where this OpenFold3 looks for them.",
         command="sparkdoctor check weights-missing",
     )
