@@ -144,7 +144,7 @@ RECORDED = {
     "deepspeed-missing": ({"summary", "error-log", "structures"}, "DeepSpeed is not installed"),
     "cuequivariance-missing": ({"summary", "error-log", "structures"}, "cuEquivariance"),
     "triton-missing": ({"summary", "error-log", "structures"}, "Triton is not installed"),
-    "unknown-ligand": ({"summary", "structures"}, "no component ZZZZZ"),
+    "unknown-ligand": ({"summary", "structures"}, "has no ZZZZZ"),
 }
 
 
@@ -211,10 +211,11 @@ def test_a_run_that_says_nothing_is_at_least_placed(user: User) -> None:
 def test_what_to_do_next_looks_at_the_same_environment(user: User) -> None:
     settings = user.place / "own.yml"
     settings.write_text("{}")
-    says = "ValueError: _deepspeed_evo_attn requires that DeepSpeed be installed"
+    says = "ValueError: _deepspeed_evo_attn requires that DeepSpeed be installed and that"
     options = ("--runner-yaml", str(settings), "--python", sys.executable, "--format", "json")
     found = document(user.predict(*options, STANDIN="fails", STANDIN_SAYS=says))
-    due = f"sparkdoctor check kernel-backend-unavailable --python {sys.executable} --runner-yaml {settings}"
+    checks = "kernel-backend-unavailable triton-missing deepspeed-missing"
+    due = f"sparkdoctor check {checks} --python {sys.executable} --runner-yaml {settings}"
     assert found["cause"]["command"] == due
 
 

@@ -1,11 +1,14 @@
 """Why a prediction cannot be believed: the likely cause, by what was printed and what the structure looks like."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sparkdoctor.model import Status
+from sparkdoctor.signature import Signature
 from sparkdoctor.smoke.criterion import Criterion
+from sparkdoctor.triage.reader import Reader
 
 
 class Cause(NamedTuple):
@@ -23,178 +26,15 @@ class Cause(NamedTuple):
         return self.text + (f": {self.command}" if self.command else "")
 
 
-class _Sign(NamedTuple):
-    """What a line of a log means; groups of the pattern fill the text. `about` as a cause's."""
-
-    pattern: str
-    text: str
-    command: str | None = None
-    about: str = ""
-
-
 _CHECK = "sparkdoctor check"
-_SIGNS = (
-    # What fails first comes first: a later line is often its consequence.
-    _Sign(
-        r"Unsupported gpu architecture '(compute_[\w.]+)'",
-        "nvcc was asked for {0}, which it does not know",
-        f"{_CHECK} deepspeed-misparses-architecture nvcc-lacks-architecture",
-    ),
-    _Sign(
-        r"Value '(sm_\w+)' is not defined for option 'gpu-name'",
-        "Triton's ptxas cannot assemble {0}",
-        f"{_CHECK} triton-ptxas-too-old",
-    ),
-    _Sign(r"no kernel image is available", "PyTorch or an extension has no code for this GPU", f"{_CHECK} torch-lacks-kernels"),
-    _Sign(
-        r"Python\.h: No such file",
-        "Triton compiles its launcher with Python.h, which is not there",
-        f"{_CHECK} python-headers-missing",
-    ),
-    _Sign(r"Failed to find C compiler", "Triton finds no C compiler", f"{_CHECK} compiler-missing"),
-    _Sign(r"Ninja is required", "ninja is missing, without which no operator is built", f"{_CHECK} ninja-missing"),
-    _Sign(
-        r"cusparse\.h|cublas_v2\.h|curand_kernel\.h|cannot find -lcurand",
-        "the CUDA toolkit is not whole",
-        f"{_CHECK} curand-missing",
-    ),
-    _Sign(
-        r"Unable to JIT load the (\w+) op",
-        "DeepSpeed refuses to build {0}, most often since it finds no CUTLASS",
-        f"{_CHECK} deepspeed-cutlass-missing",
-    ),
-    _Sign(r"Error building extension '(\w+)'", "the operator {0} could not be built; the log has the compiler's words", _CHECK),
-    _Sign(
-        r"(\w+)\.so: cannot open shared object file",
-        "the operator {0} was never built: look for the first error above that",
-        f"{_CHECK} extension-cache-incomplete extension-cache-locked",
-    ),
-    _Sign(
-        r"Triton kernels requested .* but",
-        "the Triton kernels are asked for, which is the default, and Triton is not installed or does not load",
-        f"{_CHECK} kernel-backend-unavailable triton-missing",
-    ),
-    _Sign(
-        r"requires that DeepSpeed be installed",
-        "the settings ask for DeepSpeed's attention, and DeepSpeed is not installed",
-        f"{_CHECK} kernel-backend-unavailable",
-    ),
-    _Sign(
-        r"Running with `use_cueq_triangle_kernels` but package is not",
-        "the settings ask for cuEquivariance's kernels, and it is not installed or finds no GPU",
-        f"{_CHECK} kernel-backend-unavailable",
-    ),
-    _Sign(
-        r"Choose at most one alternative attention algorithm",
-        "the settings ask for two kinds of attention at once",
-        f"{_CHECK} kernel-backend-unavailable",
-    ),
-    _Sign(r"No supported gpu backend found", "PyTorch reaches no GPU", f"{_CHECK} gpu-not-visible torch-without-cuda"),
-    _Sign(
-        r"This op had not been implemented on CPU backend",
-        "DeepSpeed finds no GPU, without which it has no attention",
-        f"{_CHECK} gpu-not-visible torch-without-cuda",
-    ),
-    _Sign(
-        r"CUDA driver version is insufficient|forward compatibility was attempted",
-        "the driver is too old for this CUDA",
-        f"{_CHECK} driver-too-old",
-    ),
-    _Sign(
-        r"CUDA out of memory|OutOfMemoryError|Cannot allocate memory|std::bad_alloc",
-        "memory ran out",
-        f"{_CHECK} memory-low page-cache-holds-memory",
-    ),
-    _Sign(
-        r"Bus error|insufficient shared memory|DataLoader worker .* is killed by signal: Bus",
-        "shared memory ran out",
-        f"{_CHECK} shm-too-small",
-    ),
-    _Sign(
-        r"DataLoader worker .* (?:exited unexpectedly|is killed)",
-        "a process that prepares data ended; let there be none",
-        "set data_module_args.num_workers: 0",
-    ),
-    _Sign(
-        r"Loaded checkpoint model version",
-        "these are weights of another version of OpenFold3",
-        f"{_CHECK} weights-missing",
-        about="weights",
-    ),
-    _Sign(
-        r"Checkpoint state_dict keys do not match|Missing key\(s\) in state_dict",
-        "the weights do not fit the model: they are of another generation, or the settings change its size",
-        f"{_CHECK} weights-missing",
-        about="weights",
-    ),
-    _Sign(r"size mismatch for", "these are weights of a model of another size", f"{_CHECK} weights-missing", about="weights"),
-    _Sign(
-        r"PytorchStreamReader failed|failed finding central directory",
-        "the weights' file is cut off: its download was interrupted",
-        f"{_CHECK} weights-missing",
-        about="weights",
-    ),
-    _Sign(
-        r"invalid load key, '<'",
-        "the weights' file is a web page: the download went wrong",
-        f"{_CHECK} weights-missing",
-        about="weights",
-    ),
-    _Sign(r"invalid load key, 'v'", "the weights' file is a git-lfs pointer, not the weights", "git lfs pull", about="weights"),
-    _Sign(
-        r"invalid load key|UnpicklingError", "the weights' file is no checkpoint", f"{_CHECK} weights-missing", about="weights"
-    ),
-    _Sign(
-        r"cowardly refusing|EOF when reading a line", "the weights are not where they are looked for", f"{_CHECK} weights-missing"
-    ),
-    _Sign(
-        r"not compatible with the currently installed OpenFold3 version",
-        "the settings name weights of another version",
-        f"{_CHECK} weights-missing runner-yaml-surprise",
-    ),
-    _Sign(
-        r"^(\S+)\n(?:Extra inputs are not permitted|extra fields not permitted)",
-        "this version knows no {0} in the settings",
-        f"{_CHECK} runner-yaml-surprise",
-    ),
-    _Sign(r"yaml\.\w+\.\w+Error: (.+)", "the runner YAML is no YAML: {0}"),
-    _Sign(r"^(.+): a table is due, not (\w+)$", "{0} holds no table of settings, but a {1}"),
-    _Sign(
-        r"(\w+) preset is not supported",
-        "the settings name a preset that this version does not know, {0}",
-        f"{_CHECK} runner-yaml-surprise",
-    ),
-    _Sign(
-        r"got multiple values for keyword argument '(inference_ckpt_\w+)'",
-        "the settings hold {0}, which this version takes from its command line alone",
-    ),
-    _Sign(
-        r"validation errors? for \w+\n(\S+)\n(.+?)(?: \[type=|$)",
-        "this version does not accept {0}: {1}",
-        f"{_CHECK} runner-yaml-surprise",
-    ),
-    _Sign(
-        r"validation errors? for (\w+)",
-        "this version does not accept the settings or the query ({0})",
-        f"{_CHECK} runner-yaml-surprise",
-    ),
-    _Sign(
-        r"No (?:rows with residue name|atom information found for residue) '(\w+)'",
-        "biotite's dictionary has no component {0}: the query names one that there is not, or that file is damaged",
-        f"{_CHECK} ccd-missing",
-    ),
-    _Sign(
-        r"colabfold|Name or service not known|Temporary failure in name resolution|Max retries exceeded",
-        "it wanted the network: an MSA server or templates are left on",
-    ),
-    _Sign(
-        r"\d+ pre-decimal columns for [xyz]-coordinates are available",
-        "the coordinates are too large for a PDB file: this is no structure of a protein",
-        about="structure",
-    ),
-    _Sign(r"No space left on device", "a disk is full", f"{_CHECK} disk-low"),
-    _Sign(r"No module named '([\w.]+)'", "the package {0} is missing", f"{_CHECK} openfold3-version"),
-)
+_ABOUT = {
+    "weights-of-another-model": "weights",
+    "weights-file-unreadable": "weights",
+    "coordinates-impossible": "structure",
+}
+"""What the signatures mean that the prediction's own files can be looked into for."""
+_KNOWN = frozenset({"query-failed", "summary-counts-failures"})
+"""Signatures that say no more than the criteria do."""
 _ERROR = re.compile(r"^(?:[\w.]+(?:Error|Exception|Interrupt)\b.*|.*\b(?:fatal|FATAL)\b.*|Killed)$")
 _WIDTH = 300
 ABOUT_RUN = ("exit-status", "summary", "error-log", "structures")
@@ -204,14 +44,17 @@ LARGEST = 1e6
 KERNELS = "sparkdoctor smoke --kernels"
 
 
-def of_log(text: str) -> Cause | None:
-    """The likely cause by what was printed; the last error where no sign of ours is in it, None where there is none."""
+def of_log(text: str, signatures: Iterable[Signature]) -> Cause | None:
+    """The likely cause by what was printed; the last error where no signature knows it, None where there is none."""
+    reader = Reader(signatures)
+    reader.feed(text.encode(errors="replace"))
+    root = next((finding for finding in reader.close().ills if finding.id not in _KNOWN), None)
+    if root:
+        remedy = root.verdict.remedy
+        command = shlex.join((*_CHECK.split(), *root.signature.checks)) if root.signature.checks else None
+        command = command or (remedy.command if remedy else None)
+        return Cause(root.verdict.summary, root.quotes[0].text.strip()[:_WIDTH], command, _ABOUT.get(root.id, ""))
     lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
-    whole = "\n".join(lines)
-    for sign in _SIGNS:
-        if found := re.search(sign.pattern, whole, re.MULTILINE):
-            line = whole[whole.rfind("\n", 0, found.end()) + 1 :].partition("\n")[0]
-            return Cause(sign.text.format(*found.groups()), line[:_WIDTH], sign.command, sign.about)
     last = next((line for line in reversed(lines) if _ERROR.match(line)), None)
     return Cause(f"its last error was {last[:_WIDTH]}", last[:_WIDTH]) if last else None
 

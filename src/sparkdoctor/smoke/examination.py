@@ -123,7 +123,7 @@ def examine_output(directory: str, queries: Sequence[Query] | None) -> Outcome:
     if verdict(judged.criteria) == "unknown":
         return Outcome(reason=judged.criteria[0].observed, output=directory)
     text = ends(os.path.join(directory, OWN, LOG)) + errors(directory)
-    about_run = causes.of_log(text) if _failed(judged.criteria, _OF_RUN) else None
+    about_run = _said(text) if _failed(judged.criteria, _OF_RUN) else None
     if about_run is None and _failed(judged.criteria, ("structures",)):
         about_run = causes.Cause("what OpenFold3 printed says why, the directory does not")
     about_structure = causes.of_structure(judged.criteria, None, known=False)
@@ -154,6 +154,11 @@ def _last_words(run: Run) -> tuple[str, ...]:
     return tuple(lines[-3:])
 
 
+def _said(log: str) -> causes.Cause | None:
+    """The likely cause by what was printed, which the signatures of all plugins are asked for."""
+    return causes.of_log(log, Registry.load(signatures=True).signatures.values())
+
+
 def _failed(criteria: Sequence[Criterion], ids: Sequence[str]) -> bool:
     return any(criterion.status is Status.FAILED and criterion.id in ids for criterion in criteria)
 
@@ -166,7 +171,7 @@ def _causes(
     steps = [step.name for step in run.course.steps if step.name != "end" or not run.code]
     stage = STAGES.get(steps[-1], steps[-1]) if steps else START
     if failed := _failed(criteria, causes.ABOUT_RUN):
-        about_run = causes.of_end(run.code, run.stopped, stage) or causes.of_log(run.log + errors(wish.output))
+        about_run = causes.of_end(run.code, run.stopped, stage) or _said(run.log + errors(wish.output))
     loading = bool(run.code and run.code > 0 and steps[-1:] == ["load the weights"])
     wrong = any(one.status is Status.FAILED and one.id not in causes.ABOUT_RUN for one in criteria)
     about = about_run.about if about_run else ""
@@ -203,9 +208,9 @@ def _completed(cause: causes.Cause | None, wish: Wish) -> causes.Cause | None:
     """With a command that looks at what was tried: the same interpreter and settings."""
     if cause is None or cause.command is None or not cause.command.startswith("sparkdoctor "):
         return cause
-    if wish.weights is not None and cause.command.endswith(" weights-missing"):
-        return cause._replace(command=None)  # it looks at the weights that are found unasked
     words = cause.command.split()
+    if wish.weights is not None and "weights-missing" in words:
+        return cause._replace(command=None)  # it looks at the weights that are found unasked
     words += ["--python", wish.python] if wish.python else []
     words += ["--runner-yaml", wish.runner] if wish.runner and words[1] == "check" else []
     return cause._replace(command=shlex.join(words))

@@ -1,0 +1,33 @@
+"""The Chemical Component Dictionary as a file."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+
+@signature(
+    "Internal CCD not found. Please run",
+    "ValueError: Unpack failed: incomplete input",
+    " msgpack.exceptions.ExtraData: unpack(b) received extra data",
+    " No such file or directory: '{file:path}components.bcif'",
+    " No such file or directory: '{file:path}components.cif'",
+    checks=("ccd-missing",),
+    because=("weights-download-failed",),
+)
+def ccd_unreadable(found: Found) -> Verdict | None:
+    """The dictionary of chemical components is missing or damaged.
+
+    It is `components.bcif` in biotite. `setup_openfold` replaces it in place by a newer one: a download that breaks off leaves
+    an empty or truncated file, and every prediction fails from then on.
+
+    Sources:
+    - biotite 1.6.0, run with such files; biotite/structure/info/ccd.py of 1.2.0 and 1.6.0
+    - aqlaboratory/openfold-3 #118
+    """
+    if "CCD" not in found.line and "components." not in found.line:
+        around = (*found.before, *found.after)
+        if not any("bcif" in line or "ccd" in line for line in around):
+            return None
+    return fail(
+        "the dictionary of chemical components cannot be read: a download broke off, or it is not there",
+        remedy="Install biotite again, which brings it.",
+        command="python3 -m pip install --force-reinstall --no-deps biotite",
+    )
