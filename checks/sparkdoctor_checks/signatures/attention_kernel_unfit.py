@@ -1,12 +1,14 @@
 """Attention kernels that refuse this GPU."""
 
-from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
 
 
 @signature(
     " FlashAttention only supports Ampere GPUs or newer",
     "FATAL: kernel {kernel} is for sm{least:int}-sm{most:int}, but was built for sm{built:int}",
     "FATAL: kernel built for sm{least:int}-sm{most:int}, but running on sm{built:int}",
+    "FlashAttention{generation:int} has been toggled on, but it cannot be used due to the following error: {reason}",
+    "xFormers can't load C++/CUDA extensions",
     "No operator found for `memory_efficient_attention_{direction:name}` with inputs",
     checks=("compute-capability-mismatch", "torch-cannot-compute", "torch-lacks-kernels"),
 )
@@ -34,6 +36,17 @@ def attention_kernel_unfit(found: Found) -> Verdict:
             f"this PyTorch was built for sm_{built}, where its attention kernels end at sm_{found['most']}",
             remedy="Take PyTorch's official wheel, whose kernels run here.",
             command="python -m pip install --force-reinstall 'torch>=2.11'",
+        )
+    if "xFormers" in found.line:
+        return warn(
+            "xformers was built for another PyTorch than the one that is here, and goes without its kernels",
+            remedy="Do without xformers: PyTorch's own attention takes its place.",
+            command="python -m pip uninstall -y xformers",
+        )
+    if reason := found["reason"]:
+        return fail(
+            f"flash-attn was asked for, and cannot be used: {reason}",
+            remedy='Ask for PyTorch\'s own attention instead (attn_implementation="sdpa").',
         )
     return fail(
         "flash-attn refuses this GPU: it is older than 8.0, or newer than this flash-attn",

@@ -1,4 +1,4 @@
-"""The CUDA toolkit, where DeepSpeed and others call nvcc in it."""
+"""The CUDA toolkit, where DeepSpeed looks for it."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
@@ -9,8 +9,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "No such file or directory: '{home:path}/bin/nvcc'",
     checks=("nvcc-missing", "cuda-home-wrong", "deepspeed-import-dies"),
 )
-def deepspeed_finds_no_toolkit(found: Found) -> Verdict:
-    """A program wants to run nvcc, and there is no CUDA toolkit where it looks.
+def deepspeed_finds_no_toolkit(found: Found) -> Verdict | None:
+    """DeepSpeed wants to run nvcc, and there is no CUDA toolkit where it looks.
 
     Up to 0.19.4 `import deepspeed` itself asks nvcc for its version wherever a GPU can be seen. CUDA_HOME is looked for in the
     environment, then beside the nvcc on the PATH, then in /usr/local/cuda. The libraries that come with PyTorch are no toolkit.
@@ -22,6 +22,8 @@ def deepspeed_finds_no_toolkit(found: Found) -> Verdict:
     home = found["home"]
     where = f"there is no nvcc in {home}/bin" if home else "no CUDA toolkit was found (CUDA_HOME is not set)"
     around = " ".join((*found.before, found.line))
+    if home and "deepspeed" not in around.lower() and "op_builder" not in around:
+        return None
     if "git_version_info" in around or "is_compatible" in around:
         return fail(
             f"import deepspeed stops: {where}",
@@ -29,7 +31,7 @@ def deepspeed_finds_no_toolkit(found: Found) -> Verdict:
             command="python -m pip install --upgrade 'deepspeed>=0.19.5'",
         )
     return fail(
-        f"a build wants nvcc: {where}",
+        f"a build of DeepSpeed wants nvcc: {where}",
         remedy="Point CUDA_HOME at a CUDA toolkit with nvcc; a container needs a “devel” image for that.",
         command="export CUDA_HOME=/usr/local/cuda PATH=/usr/local/cuda/bin:$PATH",
     )

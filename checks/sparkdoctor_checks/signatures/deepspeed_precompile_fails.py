@@ -19,6 +19,12 @@ def deepspeed_precompile_fails(found: Found) -> Verdict:
     - setup.py of DeepSpeed 0.15.1; deepspeedai/DeepSpeed #1401, #3211, #4658, #4968
     """
     operator = found["operator"].rstrip(",.")
+    if "torch installed" in found.line or "install torch" in found.line:
+        return fail(
+            "DeepSpeed was to be installed with its operators built, and there is no PyTorch to build them for",
+            remedy="Install PyTorch first, and let the build see it.",
+            command="python -m pip install 'torch>=2.11' && python -m pip install --no-build-isolation deepspeed",
+        )
     return fail(
         f"DeepSpeed was to be installed with {operator} built, which cannot be built here",
         remedy="Install it without building: each is built when it is first used.",

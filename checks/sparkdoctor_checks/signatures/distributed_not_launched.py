@@ -6,6 +6,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 @signature(
     "using env:// rendezvous: environment variable {variable:name} expected, but not set",
     "ModuleNotFoundError: No module named '{module:name}'",
+    "DeepSpeed backend not set, please initialize it using",
     "Default process group has not been initialized, please make sure to call",
     checks=("deepspeed-missing",),
 )

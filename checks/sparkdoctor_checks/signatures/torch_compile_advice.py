@@ -8,6 +8,9 @@ from sparkdoctor.plugin import Found, Verdict, ok, signature
     "not enough SMs to use max_autotune_gemm mode",
     "TensorFloat32 tensor cores for float32 matrix multiplication available but not enabled",
     "TRITON_DEFAULT_FP_FUSION is unset: defaulting to FP fusion ENABLED",
+    "torch._dynamo hit config.{limit:name} ({number:int})",
+    "skipping cudagraphs due to {reason}",
+    "Online softmax is disabled on the fly since Inductor decides to",
     "You are using a CUDA device {device} that has Tensor Cores",
     checks=("torch-cannot-compute",),
 )

@@ -10,6 +10,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "undefined symbol: cusparse{symbol:name}",
     "undefined symbol: cublas{symbol:name}",
     "undefined symbol: nvshmem{symbol:name}",
+    "undefined symbol: cuda{symbol:name}",
     checks=("torch-import-dies",),
 )
 def torch_libraries_mixed(found: Found) -> Verdict | None:
@@ -22,9 +23,11 @@ def torch_libraries_mixed(found: Found) -> Verdict | None:
     Sources:
     - pytorch/pytorch #111469, #119932, #131312, #134929, #144244, #186591
     """
-    if "torch_extensions" in found.line:
+    if "torch_extensions" in found.line or found.line.startswith("undefined symbol:"):  # as ldd -r lists them
         return None
     name = found.line.partition("undefined symbol: ")[2].partition(" ")[0].rstrip(",.:;'\")")
+    if name.startswith("cuda") and "/torch/lib/" not in found.line and "/nvidia/" not in found.line:
+        return None
     text = f"PyTorch's libraries are of several versions: {name} is not in the one that is loaded"
     if name.startswith("nccl"):
         return fail(

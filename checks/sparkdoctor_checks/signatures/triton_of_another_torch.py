@@ -12,9 +12,11 @@ COMMAND = (
     "name 'BaseMuonWithAuxAdam' is not defined",
     "cannot import name '{name:name}' from 'triton.{module:name}'",
     "cannot import name '{name:name}' from 'triton'",
-    checks=("triton-torch-mismatch", "deepspeed-import-dies"),
+    "module 'triton.language' has no attribute '{name:name}'",
+    "Cannot find a working triton installation",
+    checks=("triton-torch-mismatch", "triton-missing", "deepspeed-import-dies"),
 )
-def triton_of_another_torch(found: Found) -> Verdict:
+def triton_of_another_torch(found: Found) -> Verdict | None:
     """The installed Triton is not the one that PyTorch was made for.
 
     PyTorch's compiler imports Triton's internals, which change with each release: `AttrsDescriptor` went with 3.3, and
@@ -23,9 +25,16 @@ def triton_of_another_torch(found: Found) -> Verdict:
 
     Sources:
     - DeepSpeed 0.18.3 to 0.19.8 with torch 2.6 and Triton 3.2 and 3.5.1, run; deepspeedai/DeepSpeed #7648
-    - Comfy-Org/ComfyUI #7106; FoundationVision/Infinity #31
+    - torch/_inductor/exc.py of PyTorch 2.13; Comfy-Org/ComfyUI #7106; FoundationVision/Infinity #31
     """
-    del found
+    if any(mark in found.line.lower() for mark in ("falling back", "fallback", "warn", "debug", "ignor", "skip")):
+        return None
+    if "Cannot find" in found.line:
+        return fail(
+            "torch.compile finds no Triton that it can use: none is installed, or one that is too old",
+            remedy="Install the Triton that this PyTorch asks for.",
+            command=COMMAND,
+        )
     return fail(
         "the installed Triton is not the one that this PyTorch asks for",
         remedy="Install the Triton that this PyTorch asks for; for a newer Triton, a newer PyTorch.",
