@@ -29,5 +29,5 @@ def cudnn_not_found(found: Found) -> Verdict:
         "cuDNN's headers are not where this build looks",
         remedy="Lead it to those that came with PyTorch.",
         command='export CUDNN_PATH=$(python -c "import nvidia.cudnn as c; print(list(c.__path__)[0])")'
-        " CPLUS_INCLUDE_PATH=$CUDNN_PATH/include",
+        " && export CPLUS_INCLUDE_PATH=$CUDNN_PATH/include",
     )

@@ -33,7 +33,12 @@ def deepspeed_finds_no_cutlass(found: Found) -> Verdict:
     else:
         what = "DeepSpeed finds no CUTLASS for evoformer_attn"
     around = " ".join((*found.before[-3:], *found.after))
-    if "Unable to JIT load" in found.line or "Unable to JIT load" in around or "Unable to pre-compile evoformer_attn" in around:
+    if (
+        "Error: " in found.line
+        or "Unable to JIT load" in found.line
+        or "Unable to JIT load" in around
+        or "Unable to pre-compile evoformer_attn" in around
+    ):
         return fail(what, remedy=REMEDY, command=COMMAND)
     if any(
         mark in around for mark in ("op report", "requires ninja", "[OKAY]", "Skip pre-compile", "Successfully ", "Install Ops")

@@ -19,10 +19,10 @@ def deepspeed_finds_no_toolkit(found: Found) -> Verdict | None:
     - installed_cuda_version in op_builder/builder.py of DeepSpeed 0.15.4 to 0.19.8, run
     - deepspeedai/DeepSpeed #2772, #7452; jingyaogong/minimind #48
     """
-    home = found["home"]
+    home = found["home"] or found["nvcc"].removesuffix("/bin/nvcc")
     where = f"there is no nvcc in {home}/bin" if home else "no CUDA toolkit was found (CUDA_HOME is not set)"
     around = " ".join((*found.before, found.line))
-    if home and "deepspeed" not in around.lower() and "op_builder" not in around:
+    if found["home"] and ("Unable to run" in found.line or "deepspeed" not in around.lower()):
         return None
     if "git_version_info" in around or "is_compatible" in around:
         return fail(

@@ -24,11 +24,12 @@ def deepspeed_leaves_op_out(found: Found) -> Verdict:
     """DeepSpeed says which of its operators it can do without here.
 
     sparse_attn wants PyTorch 1 and Triton 1.0, fp_quantizer Triton 2.3 to 3.2: neither is ever there on this machine, and
-    OpenFold3 uses neither. evoformer_attn does not depend on them.
+    OpenFold3 uses neither. evoformer_attn does not depend
+    on them; where it is itself left out, OpenFold3's DeepSpeed kernels are not to be had, and its others are.
 
     Sources:
     - sparse_attn.py, fp_quantizer.py, builder.py and setup.py of DeepSpeed 0.15.4 and 0.19.8; deepspeedai/DeepSpeed #7452
     """
     if found["directory"]:
         return ok("DeepSpeed's Triton cache is on NFS: slower, not wrong; TRITON_CACHE_DIR moves it")
-    return ok("DeepSpeed leaves out operators that need something older or other: OpenFold3 uses none of them")
+    return ok("DeepSpeed goes on without operators that it cannot build here: it matters only where they are asked for")

@@ -4,8 +4,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 
 @signature(
-    "[ERROR] Unable to pre-compile {operator:name}",
-    "AssertionError: Unable to pre-compile {operator:name}",
+    " Unable to pre-compile {operator:name}",
     checks=("libaio-missing", "deepspeed-cutlass-missing"),
     because=("deepspeed-finds-no-cutlass", "deepspeed-without-libaio", "deepspeed-finds-no-toolkit"),
 )

@@ -6,7 +6,7 @@ BUILDS = ("docker build", "docker buildx", "podman build", "buildah", "RUN ", "/
 
 
 @signature(
-    "0 active drivers ([]). There should only be one.",
+    "0 active drivers ([]). There should only be one",
     "libcuda.so cannot found!",
     checks=("driver-missing", "gpu-not-visible", "deepspeed-import-dies"),
 )
