@@ -24,8 +24,8 @@ def deepspeed_leaves_op_out(found: Found) -> Verdict:
     """DeepSpeed says which of its operators it can do without here.
 
     sparse_attn wants PyTorch 1 and Triton 1.0, fp_quantizer Triton 2.3 to 3.2: neither is ever there on this machine, and
-    OpenFold3 uses neither. evoformer_attn does not depend
-    on them; where it is itself left out, OpenFold3's DeepSpeed kernels are not to be had, and its others are.
+    OpenFold3 uses neither. evoformer_attn does not depend on them; where it is itself left out, OpenFold3 lacks
+    its DeepSpeed kernels alone.
 
     Sources:
     - sparse_attn.py, fp_quantizer.py, builder.py and setup.py of DeepSpeed 0.15.4 and 0.19.8; deepspeedai/DeepSpeed #7452
