@@ -1,0 +1,35 @@
+"""cuEquivariance's operators."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+
+@signature(
+    "Error while loading libcue_ops.so: {reason}",
+    "No module named 'cuequivariance_ops_torch'",
+    "No module named 'cuequivariance_ops'",
+    "Failed to import Triton-based component: {component:name}",
+    "Error importing {component:name} from cuequivariance_ops_torch",
+    checks=("cuequivariance-too-old",),
+)
+def cuequivariance_incomplete(found: Found) -> Verdict:
+    """The operators of cuEquivariance cannot be loaded here.
+
+    They are packages of their own, one for CUDA 12 and one for 13, and must be for PyTorch's CUDA; with both, one overwrites the
+    other's files. OpenFold3's extra brings those for CUDA 12, also beside a PyTorch for 13.
+
+    Sources:
+    - NVIDIA/cuEquivariance #165, #193; ACEsuit/mace #1221; bytedance/Protenix #185
+    - Requires-Dist of openfold3 0.3.0 to 0.5.0
+    """
+    if found["component"]:
+        what = f"cuEquivariance cannot load {found['component']}"
+    elif found["reason"]:
+        what = f"cuEquivariance's operators are for another CUDA than what is installed ({found['reason']})"
+    else:
+        what = "cuEquivariance is installed without its operators"
+    return fail(
+        what,
+        remedy="Install the operators for PyTorch's CUDA, and no others.",
+        command="python -m pip uninstall -y cuequivariance-ops-cu12 cuequivariance-ops-torch-cu12;"
+        " python -m pip install --force-reinstall --no-deps 'cuequivariance-ops-cu13>=0.9' 'cuequivariance-ops-torch-cu13>=0.9'",
+    )

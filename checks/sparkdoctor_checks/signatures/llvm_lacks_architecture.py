@@ -1,0 +1,26 @@
+"""LLVM in Triton and other packages."""
+
+from sparkdoctor.plugin import Found, Verdict, signature, warn
+
+
+@signature(
+    "'{architecture:name}' is not a recognized processor for this target",
+    checks=("triton-torch-mismatch", "triton-cannot-compile", "cuequivariance-too-old"),
+)
+def llvm_lacks_architecture(found: Found) -> Verdict | None:
+    """A package's compiler (LLVM) does not know this GPU.
+
+    It goes on as for a very old GPU. Simple kernels work; one that needs anything newer ends the process with
+    `LLVM ERROR: Cannot select`. Triton knows 12.x from 3.3 on, cuEquivariance 12.1 from 0.9 on.
+
+    Sources:
+    - NVIDIA/cuEquivariance #209, #255; lllyasviel/FramePack #8
+    """
+    architecture = found["architecture"]
+    if not architecture.startswith("sm_"):
+        return None
+    return warn(
+        f"a compiler in a Python package (LLVM) does not know {architecture}",
+        remedy="Upgrade PyTorch and Triton, and the package that brings its own compiler.",
+        command="python -m pip install --upgrade 'torch>=2.11' 'triton>=3.6'",
+    )
