@@ -25,7 +25,7 @@ _TOOLS = ("setuptools", "wheel", "packaging", "pkg_resources", "ninja", "cmake",
     checks=("torch-missing", "extension-cannot-build"),
 )
 def build_isolated_from_torch(found: Found) -> Verdict | None:
-    """A package's build imports a module that its empty build environment lacks.
+    """A package's build imports a module that its own environment lacks.
 
     pip and uv build in an environment of its own, with what pyproject.toml names and nothing else. Packages such as flash-attn
     import torch in setup.py without naming it: install torch first, and build without isolation.

@@ -5,8 +5,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 @signature(
     "PackagesNotFoundError: The following packages are not available from current channels",
-    "nothing provides {package:name} needed by",
-    "nothing provides requested {package:name}",
+    "nothing provides {package} needed by",
+    "nothing provides requested {package}",
     "{package:name} does not exist (perhaps a typo or a missing channel)",
     "No candidates were found for {package:name}",
     " ResolvePackageNotFound: ",

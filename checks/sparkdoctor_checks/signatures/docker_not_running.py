@@ -10,6 +10,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "Couldn't connect to Docker daemon at",
     "Error while fetching server API version: ('Connection aborted.', FileNotFoundError(2, 'No such file or directory'))",
     "Failed to start docker.service",
+    "unable to configure the Docker daemon with file",
     "failed to start daemon: {words}",
     because=("snap-docker", "nvidia-runtime-missing"),
 )
@@ -22,7 +23,7 @@ def docker_not_running(found: Found) -> Verdict:
     Sources:
     - docker 28, run without a daemon; moby, cmd/dockerd
     """
-    if "daemon.json" in found.line or "configure the Docker daemon" in found.line:
+    if any("configure the Docker daemon" in line for line in (*found.before, found.line, *found.after)):
         return fail(
             "docker's daemon does not start: there is a mistake in /etc/docker/daemon.json",
             remedy="Mend the file, and start the daemon.",

@@ -3,7 +3,7 @@
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 _OTHERS = ("colabfold", "openfold3-data", "gai error", "socket.cpp", "c10d", "NCCL")
-_HERE = ("localhost", "127.0.0.1", "0.0.0.0", "[::1]")
+_HERE = ("localhost", "127.0.0.1", "host='0.", "[::1]")
 _GONE_ON = ("Retrying", "connected.", "HTTP request sent", "Successfully installed", "Downloading", "100%")
 
 

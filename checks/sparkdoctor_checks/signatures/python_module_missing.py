@@ -66,7 +66,7 @@ def python_module_missing(found: Found) -> Verdict | None:
         return fail(
             f"the {top} that is installed has no {module}: another version is asked for",
             remedy=f"Install the version of {top} that the program asks for, with the Python that runs it.",
-            command=f"python3 -m pip show {_PACKAGES.get(top, top)}",
+            command=f"python3 -m pip show {top}",
         )
     return fail(
         f"the Python that runs this has no {module}",

@@ -9,7 +9,7 @@ from sparkdoctor.plugin import Found, Verdict, signature, warn
     checks=("triton-torch-mismatch", "torch-lacks-kernels", "torch-without-cuda"),
 )
 def torch_replaced(found: Found) -> Verdict:
-    """Pip replaced PyTorch or Triton under a package that needs the other version.
+    """Pip replaced PyTorch or Triton under a package that needs the other.
 
     pip goes on. Packages with compiled parts (torchvision, flash-attn) then fail at import with `undefined symbol` or `operator
     torchvision::nms does not exist`.

@@ -4,7 +4,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 
 @signature(
-    "because ensurepip is not available",
+    "because ensurepip is not",
     "No module named venv",
     "No module named ensurepip",
     "No module named 'ensurepip'",
@@ -19,7 +19,7 @@ def venv_module_missing(found: Found) -> Verdict:
     before the next attempt.
 
     Sources:
-    - CPython, Lib/venv; Debian's patch of it ("ensurepip is not available")
+    - CPython, Lib/venv; Debian's patch of it ("ensurepip is not available", over two lines)
     """
     del found
     return fail(
