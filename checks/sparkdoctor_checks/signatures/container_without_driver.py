@@ -7,6 +7,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "initialization error: nvml error: driver not loaded",
     "initialization error: load library failed: {library:path}: {words}",
     "initialization error: driver error: {words}",
+    "initialization error: driver rpc error: {words}",
     "initialization error: nvml error: {words}",
     "detection error: nvml error: {words}",
     "detection error: driver error: {words}",

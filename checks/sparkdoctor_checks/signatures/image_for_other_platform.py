@@ -11,13 +11,14 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
     'no image found in manifest list for architecture "{host:name}"',
     "no image found in manifest list for architecture {host:name}",
     'no image found in image index for architecture "{host:name}"',
+    "no image found in image index for architecture {host:name}",
     "but its platform ({image:path}) does not match the specified platform ({host:path})",
     "does not match the specified platform: wanted {host:path}, actual: {image:path}",
     'was pulled with platform "{image}", expected "{host}" for current build',
     "the image's architecture ({image:name}) could not run on the host's ({host:name})",
     checks=("machine-not-spark",),
 )
-def image_for_other_platform(found: Found) -> Verdict:
+def image_for_other_platform(found: Found) -> Verdict | None:
     """A container image is for another kind of processor.
 
     Many images are published for x86-64 (amd64) alone; a Spark needs linux/arm64. docker starts the wrong one with a warning,
@@ -28,6 +29,8 @@ def image_for_other_platform(found: Found) -> Verdict:
     - sickcodes/dock-droid #16; apptainer, internal/pkg/image (architecture of a SIF)
     """
     image, host = found["image"], found["host"]
+    if not host and "no matching manifest" in found.line:
+        return None  # another text tells the platform
     if not image:
         return fail(
             f"the image is not published for {host or 'this platform'}",

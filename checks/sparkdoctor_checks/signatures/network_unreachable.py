@@ -24,6 +24,7 @@ _GONE_ON = ("Retrying", "connected.", "HTTP request sent", "Successfully install
     "net/http: TLS handshake timeout",
     "[Errno 101] Network is unreachable",
     "Max retries exceeded with url",
+    "port={port:int}): Read timed out.",
     "Failed to connect to {host:name} port {port:int}",
     "Unable to connect to {host:name}:http",
     "Unable to connect to {host:name}:https",

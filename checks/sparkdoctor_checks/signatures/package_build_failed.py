@@ -7,6 +7,8 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
     " error: subprocess-exited-with-error ",
     " error: metadata-generation-failed ",
     " error: failed-wheel-build-for-install ",
+    " error: legacy-install-failure ",
+    "ERROR: Could not build wheels for {packages} which use PEP 517",
     "ERROR: Failed building wheel for {package:name}",
     "ERROR: Could not build wheels for {packages}, which is required to install",
     "ERROR: Failed to build installable wheels for some pyproject.toml based projects",

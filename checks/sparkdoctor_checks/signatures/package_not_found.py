@@ -10,6 +10,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "{requirement:path} has no wheels with a matching",
     "all versions of {requirement:path} have no wheels with a matching",
     "Because there is no version of {requirement:path}",
+    "{requirement:path} @ {index} can't be installed because it doesn't have a source distribution or wheel",
     checks=("torch-missing", "openfold3-missing"),
     because=("network-unreachable", "certificate-rejected", "proxy-refuses", "python-version-refused"),
 )

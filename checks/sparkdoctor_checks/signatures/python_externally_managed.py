@@ -4,7 +4,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 
 @signature(
-    " error: externally-managed-environment ",
+    "error: externally-managed-environment ",
     "× This environment is externally managed",
     "The interpreter at {prefix:path} is externally managed",
     checks=("torch-missing", "openfold3-missing"),

@@ -79,6 +79,8 @@ def _raised(found: Found, where: str) -> bool:
     """Whether it ended a program, and is not told of in passing."""
     near = found.before[-6:]
     raised = any("Traceback (most recent call last)" in line or ", line " in line for line in near)
+    told = next((at for at in range(len(found.before) - 1, -1, -1) if "Traceback (most recent" in found.before[at]), 0)
+    beside = (*found.before[max(0, told - 1) : told], *found.before[-1:], *found.after[:1])
     return (raised or where.strip() in ("ModuleNotFoundError:", "ImportError:", "E ModuleNotFoundError:")) and not any(
-        words in line.lower() for line in (*found.before[-1:], *found.after[:1]) for words in _OPTIONAL
+        words in line.lower() for line in beside for words in _OPTIONAL
     )

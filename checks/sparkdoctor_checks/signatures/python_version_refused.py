@@ -5,7 +5,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 @signature(
     "Package '{package:name}' requires a different Python: {python:name} not in",
-    "the current Python version ({python:name}) does not satisfy Python{wanted:path}",
+    "the current Python version ({python:name}) does not satisfy Python",
     "the requested Python version ({wanted:path}) does not satisfy Python",
     "interpreter resolved to Python {python:name}, which is incompatible with the project's Python requirement",
     "The currently activated Python version {python:name} is not supported by the project",

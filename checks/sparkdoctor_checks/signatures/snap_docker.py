@@ -11,6 +11,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
     " snap.docker.dockerd.service ",
     "Service for snap application docker.dockerd",
     "docker {version:number} from Canonical",
+    "docker {version:name} {revision:int} {track:path} canonical✓ ",
     "from daemon: {}/var/snap/docker/",
     "error while creating mount source path '{place:path}': mkdir {directory:path}: read-only file system",
     "snap-confine has elevated permissions and is not confined but should be",
