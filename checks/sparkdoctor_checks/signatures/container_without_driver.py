@@ -5,7 +5,6 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 @signature(
     "initialization error: nvml error: driver not loaded",
-    "initialization error: load library failed: {library:path}: {words}",
     "initialization error: driver error: {words}",
     "initialization error: driver rpc error: {words}",
     "initialization error: nvml error: {words}",
@@ -24,14 +23,6 @@ def container_without_driver(found: Found) -> Verdict | None:
     """
     if "version mismatch" in found.line or "No devices were found" in found.line:
         return None  # told for itself
-    if found["library"]:
-        return fail(
-            f"the driver's library {found['library']} is not on the host",
-            remedy="Install the driver there, and restart.",
-            command="sudo apt update && sudo apt dist-upgrade && sudo reboot",
-            needs_root=True,
-            needs_reboot=True,
-        )
     return fail(
         "the host's NVIDIA driver does not answer: no container can be given a GPU",
         remedy="Look at `nvidia-smi` on the host; install the modules for the running kernel and restart.",

@@ -8,24 +8,17 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "git-lfs: command not found",
     "git-lfs: not found",
     "This repository is configured for Git LFS but 'git-lfs' was not found",
-    "UnpicklingError: invalid load key, 'v'",
     checks=("weights-missing",),
 )
 def git_lfs_missing(found: Found) -> Verdict:
     """Large files of a git repository were not fetched.
 
-    Without git-lfs a checkout holds, in place of each large file, a text of three lines that begins with `version`. Loaded as
-    weights, it ends in `invalid load key, 'v'`.
+    Without git-lfs a checkout holds, in place of each large file, a text of three lines that begins with `version`.
 
     Sources:
-    - git-lfs, docs/spec.md; git 2.39 without it and pickle.load of a pointer, run
+    - git-lfs, docs/spec.md; git 2.39 without it, run
     """
-    if "load key" in found.line:
-        return fail(
-            "a file of weights is the text that Git LFS leaves in its place",
-            remedy="Fetch the files themselves, in the repository.",
-            command="sudo apt install git-lfs && git lfs install && git lfs pull",
-        )
+    del found
     return fail(
         "git-lfs is not installed, and the repository keeps its large files with it",
         remedy="Install it, then fetch the files, in the repository.",

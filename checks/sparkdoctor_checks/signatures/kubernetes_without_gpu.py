@@ -8,8 +8,6 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "Incompatible strategy detected auto",
     "If this is a GPU node, did you configure the NVIDIA Container Toolkit?",
     "No devices found. Waiting indefinitely.",
-    "failed to construct NVML resource managers: {words}",
-    "error getting device memory: {words}",
     checks=("gpu-not-visible", "driver-missing"),
     because=("container-without-driver", "nvidia-runtime-missing", "cdi-device-unknown"),
 )

@@ -2,6 +2,8 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
+_FETCHING = ("openfold3/", "colabfold", "rcsb.org", "botocore", "openfold3-data")
+"""What OpenFold3 fetches itself, told for itself."""
 _OTHERS = ("colabfold", "openfold3-data", "gai error", "socket.cpp", "c10d", "NCCL")
 _HERE = ("localhost", "127.0.0.1", "host='0.", "[::1]")
 _GONE_ON = ("Retrying", "connected.", "HTTP request sent", "Successfully installed", "Downloading", "100%")
@@ -44,6 +46,8 @@ def network_unreachable(found: Found) -> Verdict | None:
     """
     line = found.line
     if any(words in line for words in (*_OTHERS, *_HERE)):
+        return None
+    if any(words in one for one in (*found.before, line, *found.after) for words in _FETCHING):
         return None
     if "Retrying (Retry(total=" in line:
         if "Retry(total=0" not in line:

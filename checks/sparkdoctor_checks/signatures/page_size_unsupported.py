@@ -5,7 +5,6 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 @signature(
     "ELF load command alignment not page-aligned",
-    "ELF load command address/offset not page-aligned",
     "ELF load command address/offset not properly aligned",
     "<jemalloc>: Unsupported system page size",
 )

@@ -16,6 +16,19 @@ _OPTIONAL = (
     "unavailable",
 )
 _OTHERS = ("deepspeed.", "triton.", "openfold3.")
+_TOLD = (
+    "venv",
+    "ensurepip",
+    "torch._six",
+    "mpi4py",
+    "kalign",
+    "openfold",
+    "attn_core_inplace_cuda",
+    "simtk",
+    "openmm",
+    "pdbfixer",
+)
+"""Modules whose absence has a meaning of its own."""
 _PACKAGES = {"torch": "'torch>=2.11'", "yaml": "pyyaml", "cv2": "opencv-python-headless", "PIL": "pillow", "Bio": "biopython"}
 
 
@@ -37,7 +50,7 @@ def python_module_missing(found: Found) -> Verdict | None:
     - PyPI, setuptools (distutils left Python with 3.12, pkg_resources setuptools with 82)
     """
     module, line = found["module"].rstrip("."), found.line
-    if module in ("venv", "ensurepip") or module.startswith(_OTHERS):
+    if module in _TOLD or module.startswith((*_OTHERS, "cuequivariance_ops", "openmm.", "simtk.", "openfold.")):
         return None
     where, _, _ = line.partition("No module named")
     if found["python"]:

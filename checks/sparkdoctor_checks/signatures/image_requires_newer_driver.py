@@ -9,7 +9,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "requirement error: unsatisfied condition: {condition}, please update your driver",
     checks=("driver-too-old", "driver-branch-unsupported", "cuda-newer-than-driver"),
 )
-def container_wants_newer_driver(found: Found) -> Verdict | None:
+def image_requires_newer_driver(found: Found) -> Verdict | None:
     """An image asks for a newer driver than this, and is not started.
 
     The condition is written into the image (NVIDIA_REQUIRE_CUDA). Within CUDA 13 an image runs on driver 580 all the same: the
