@@ -21,7 +21,7 @@ def container_without_driver(found: Found) -> Verdict | None:
     Sources:
     - NVIDIA/nvidia-container-toolkit #1269, #183, #260; libnvidia-container, src/nvc.c
     """
-    if "version mismatch" in found.line or "No devices were found" in found.line:
+    if any(words in found.line for words in ("version mismatch", "driver not loaded", "No devices were found")):
         return None  # told for itself
     return fail(
         "the host's NVIDIA driver does not answer: no container can be given a GPU",
