@@ -8,8 +8,9 @@ _OURS = ("nvidia", "libcuda", "/dev/dri", "libnv")
 @signature(
     "failed to fulfil mount request: open {file:path}: no such file or directory",
     'error mounting "{file}" to rootfs at',
-    "cannot stat `{file:path}`: No such file or directory",
-    "cannot stat '{file:path}': No such file or directory: OCI runtime",
+    "crun: cannot stat `{file:path}`: No such file or directory",
+    "crun: cannot stat '{file:path}': No such file or directory",
+    "crun: cannot stat {file:path}: No such file or directory",
     'failed to stat CDI host device "{file:path}": no such file or directory',
     "failed to load CDI Spec: {words}",
     "conflicting device {device:path} (conflicting",

@@ -7,6 +7,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "error: externally-managed-environment ",
     "× This environment is externally managed",
     "The interpreter at {prefix:path} is externally managed",
+    "The interpreter at `{prefix:path}` is externally managed",
+    "The interpreter at '{prefix:path}' is externally managed",
     checks=("torch-missing", "openfold3-missing"),
 )
 def python_externally_managed(found: Found) -> Verdict:
@@ -19,7 +21,12 @@ def python_externally_managed(found: Found) -> Verdict:
     - PEP 668; pip 23 on Debian 12, run
     - natolambert/dgx-spark-setup
     """
-    del found
+    if "/uv/python/" in found["prefix"]:
+        return fail(
+            "this Python belongs to uv, and is not to be changed",
+            remedy="Make an environment, and install into that.",
+            command="uv venv ~/spark && . ~/spark/bin/activate",
+        )
     return fail(
         "pip may not install into the system's Python: it is managed by apt (PEP 668)",
         remedy="Make an environment, and install into that: ~/spark/bin/pip install …",
