@@ -64,5 +64,5 @@ def network_unreachable(found: Found) -> Verdict | None:
     return fail(
         "a server could not be reached: no name server answers, or no way leads there",
         remedy="Look whether this machine (or container) has a network, and whether it needs a proxy.",
-        command="resolvectl status | head -20; env | grep -i _proxy; curl -sSI https://pypi.org | head -1",
+        command="resolvectl status | head -20; env | grep -i _proxy",
     )
