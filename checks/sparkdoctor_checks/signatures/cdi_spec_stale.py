@@ -1,0 +1,45 @@
+"""A specification of devices (CDI) from before an update."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+_OURS = ("nvidia", "libcuda", "/dev/dri", "libnv")
+
+
+@signature(
+    "failed to fulfil mount request: open {file:path}: no such file or directory",
+    'error mounting "{file}" to rootfs at',
+    "crun: cannot stat `{file:path}`: No such file or directory",
+    "crun: cannot stat '{file:path}': No such file or directory",
+    "crun: cannot stat {file:path}: No such file or directory",
+    'failed to stat CDI host device "{file:path}": no such file or directory',
+    "failed to load CDI Spec: {words}",
+    "conflicting device {device:path} (conflicting",
+    'conflicting device "{device:path}" (conflicting',
+    checks=("reboot-pending", "driver-library-mismatch"),
+)
+def cdi_spec_stale(found: Found) -> Verdict | None:
+    """A container's specification names files of a driver that has gone.
+
+    /var/run/cdi/nvidia.yaml and /etc/cdi/nvidia.yaml list the driver's libraries by version. After an update they name those of
+    before, until the service nvidia-cdi-refresh (from toolkit 1.18 on) or `nvidia-ctk cdi generate` writes them anew.
+
+    Sources:
+    - NVIDIA/nvidia-settings #124 (failed to fulfil mount request); NVIDIA/nvidia-container-toolkit #885
+    - NVIDIA Container Toolkit, "Support for Container Device Interface"
+    """
+    file = found["file"]
+    if file and not any(name in file for name in _OURS):
+        return None
+    if file and "no such file" not in found.line.lower():
+        return None
+    text = (
+        f"the CDI specification names {file}, which is not there (any more)"
+        if file
+        else "the CDI specifications contradict each other"
+    )
+    return fail(
+        text,
+        remedy="Write the specification anew from the driver that is installed (and remove the older of two).",
+        command="sudo rm -f /var/run/cdi/nvidia.yaml && sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+        needs_root=True,
+    )

@@ -1,0 +1,32 @@
+"""The driver of the host, as the NVIDIA Container Toolkit asks for it."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+
+@signature(
+    "initialization error: nvml error: driver not loaded",
+    "initialization error: driver error: {words}",
+    "initialization error: driver rpc error: {words}",
+    "initialization error: nvml error: {words}",
+    "detection error: nvml error: {words}",
+    "detection error: driver error: {words}",
+    checks=("driver-missing", "gpu-not-visible", "reboot-pending"),
+)
+def container_without_driver(found: Found) -> Verdict | None:
+    """A container was refused a GPU because the host's driver does not answer.
+
+    The host's `nvidia-smi` then fails as well: no kernel module is loaded, or the driver's library is missing. In a container or
+    a virtual machine that has no GPU itself there is nothing to pass on.
+
+    Sources:
+    - NVIDIA/nvidia-container-toolkit #1269, #183, #260; libnvidia-container, src/nvc.c
+    """
+    if any(words in found.line for words in ("version mismatch", "driver not loaded", "No devices were found")):
+        return None  # told for itself
+    return fail(
+        "the host's NVIDIA driver does not answer: no container can be given a GPU",
+        remedy="Look at `nvidia-smi` on the host; install the modules for the running kernel and restart.",
+        command="sudo apt update && sudo apt dist-upgrade && sudo reboot",
+        needs_root=True,
+        needs_reboot=True,
+    )

@@ -1,0 +1,60 @@
+"""docker and the NVIDIA Container Toolkit."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+
+@signature(
+    "unknown or invalid runtime name: nvidia",
+    "Unknown runtime specified nvidia",
+    'could not select device driver "{driver}" with capabilities',
+    'could not select device driver "" with capabilities',
+    "could not select device driver with capabilities",
+    "failed to discover GPU vendor from CDI: no known GPU vendor found",
+    'exec: "nvidia-container-runtime": executable file not found',
+    'exec: "nvidia-container-runtime-hook": executable file not found',
+    'exec: "nvidia-container-toolkit": executable file not found',
+    'no runtime for "nvidia" is configured',
+    checks=("gpu-not-visible",),
+    because=("snap-docker",),
+)
+def nvidia_runtime_missing(found: Found) -> Verdict | None:
+    """The container engine does not know how to give a GPU to a container.
+
+    The NVIDIA Container Toolkit is not installed, or docker was not told of it, or not restarted since. A docker from the snap
+    store does not see the toolkit of the system.
+
+    Sources:
+    - NVIDIA/dgx-spark-playbooks #26; NVIDIA/nvidia-docker #1034, #1637 (snap); NVIDIA/nvidia-container-toolkit #653
+    - containerd, "no runtime for … is configured" (Kubernetes)
+    """
+    driver = found["driver"]
+    if driver and driver not in ("nvidia", "cdi"):
+        return None
+    near = (*found.before, found.line, *found.after)
+    if any("/snap/" in line for line in near):
+        return fail(
+            "docker is a snap, which does not see the NVIDIA Container Toolkit",
+            remedy="Remove the snap, and install docker from apt.",
+            command="sudo snap remove docker && sudo apt install docker.io && sudo nvidia-ctk runtime configure --runtime=docker",
+            needs_root=True,
+        )
+    if "is configured" in found.line:
+        return fail(
+            "containerd does not know the runtime of the NVIDIA Container Toolkit",
+            remedy="Tell containerd of it, and restart that.",
+            command="sudo nvidia-ctk runtime configure --runtime=containerd && sudo systemctl restart containerd",
+            needs_root=True,
+        )
+    if "executable file not found" in found.line:
+        return fail(
+            "the NVIDIA Container Toolkit is not installed, though docker is told to use it",
+            remedy="Install it, and restart docker.",
+            command="sudo apt install nvidia-container-toolkit && sudo systemctl restart docker",
+            needs_root=True,
+        )
+    return fail(
+        "docker does not know the NVIDIA Container Toolkit, and cannot give a GPU to a container",
+        remedy="Tell docker of it, and restart that (package nvidia-container-toolkit).",
+        command="sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker",
+        needs_root=True,
+    )

@@ -1,0 +1,50 @@
+"""nvcc against PyTorch, in builds by setup.py."""
+
+from sparkdoctor.plugin import Found, Verdict, fail, signature
+
+
+@signature(
+    "The detected CUDA version ({toolkit:number}) mismatches the version that was used to compile",
+    "Cuda extensions are being compiled with a version of Cuda that does not match the version used to compile Pytorch binaries",
+    checks=("nvcc-torch-mismatch", "cuda-home-wrong", "torch-without-cuda"),
+)
+def toolkit_torch_mismatch(found: Found) -> Verdict:
+    """An extension is built with another CUDA than PyTorch was built with.
+
+    PyTorch's BuildExtension stops where the major versions differ. Either another toolkit must be found (CUDA_HOME, else nvcc on
+    PATH, else /usr/local/cuda), or the PyTorch in this environment is the wrong one: pip's isolated builds may fetch their own.
+
+    Sources:
+    - torch/utils/cpp_extension.py, _check_cuda_version; NVIDIA/apex, setup.py
+    """
+    toolkit = found["toolkit"]
+    near = " ".join((found.line, *found.after[:2]))
+    torch = _number(near.partition("PyTorch (")[2]) or _number(near.partition("were compiled with Cuda ")[2])
+    if not toolkit or not torch:
+        return fail(
+            "the toolkit and PyTorch are of different CUDA versions",
+            remedy="Point CUDA_HOME at a toolkit of PyTorch's CUDA version.",
+            command="python3 -c 'import torch; print(torch.version.cuda)'; nvcc --version; ls -d /usr/local/cuda-*",
+        )
+    text = f"the toolkit is CUDA {toolkit}, PyTorch was built with CUDA {torch}"
+    if _major(toolkit) < _major(torch):
+        return fail(
+            f"{text}: the toolkit is too old for this PyTorch",
+            remedy=f"Point CUDA_HOME at a toolkit of CUDA {_major(torch)}.",
+            command=f"export CUDA_HOME=/usr/local/cuda-{torch} PATH=/usr/local/cuda-{torch}/bin:$PATH",
+        )
+    return fail(
+        f"{text}: this PyTorch is too old for the toolkit",
+        remedy=f"Install a PyTorch for CUDA {_major(toolkit)}, in the environment that builds.",
+        command="pip install --force-reinstall 'torch>=2.11'",
+    )
+
+
+def _number(text: str) -> str:
+    """The version that a text begins with."""
+    end = next((at for at, one in enumerate(text) if one not in "0123456789."), len(text))
+    return text[:end].strip(".")
+
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0] or 0)
