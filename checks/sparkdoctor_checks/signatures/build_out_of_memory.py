@@ -64,7 +64,8 @@ def build_out_of_memory(found: Found) -> Verdict | None:
     is too much the kernel kills, and the compiler's driver says only that its program was killed.
 
     Sources:
-    - NVIDIA/cudf #8018; microsoft/onnxruntime #18579; LeelaChessZero/lc0 #1395; vllm-project/vllm #2175
+    - NVIDIA/cudf #8018; microsoft/onnxruntime #18579; LeelaChessZero/lc0 #1395
+    - vllm-project/vllm #2175; ggml-org/llama.cpp #13375; facebookresearch/faiss #3779
     - g++ 13, GNU make 4.3 and ninja 1.11, run and killed
     """
     line = found.line
@@ -75,7 +76,8 @@ def build_out_of_memory(found: Found) -> Verdict | None:
     program = found["program"].strip("\"'").rpartition("/")[2]
     if not program and "ld terminated" in line:
         program = "ld"
-    who = program or "a compiler"
+    step = "did not complete" in line or "non-zero code" in line
+    who = program or ("a step of the image" if step else "a compiler")
     if "memory" in line:
         return fail(f"{who} ran out of memory in a build", remedy=FEWER_JOBS, command=BOUND)
     return fail(f"{who} was killed in a build, most likely for want of memory", remedy=FEWER_JOBS, command=BOUND)

@@ -32,8 +32,9 @@ def compiler_runaway(found: Found) -> Verdict | None:
     program, resident = (found["program"], killed_kib(found.line)) if found["program"] else _top(found.line)
     if program not in COMPILERS or resident < RUNAWAY:
         return None
+    size = f"{resident / 976562.5:.0f} GB" if found["program"] else "more than 20 GB"  # several lines of top are one trouble
     return fail(
-        f"{program} took {resident / 976562.5:.0f} GB for one source file: it grows without bounds",
+        f"{program} took {size} for one source file: it grows without bounds",
         remedy="Build with another toolkit (CUDA 13.0); fewer jobs do not help.",
         command="export CUDA_HOME=/usr/local/cuda-13.0 PATH=/usr/local/cuda-13.0/bin:$PATH",
     )

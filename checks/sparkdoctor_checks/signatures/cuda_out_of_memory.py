@@ -1,6 +1,6 @@
 """Memory for CUDA."""
 
-from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
 
 _GIB = 1 << 30
 _UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": _GIB, "TiB": 1 << 40}
@@ -48,13 +48,16 @@ def cuda_out_of_memory(found: Found) -> Verdict | None:
     - PyTorch 1.13 to 2.11, c10/cuda/CUDACachingAllocator.cpp; vllm-project/vllm #35313, #20305
     """
     line = found.line
-    if not found["total"] and ("total capac" in line or (not found["size"] and "to allocate" in line and "CUDA out of" in line)):
-        return None  # one of the longer texts fits
-    bare = "CUDA out of memory" in line and not found["size"]
-    if "raise " in line or "except " in line or (bare and not line.rstrip(".").endswith("CUDA out of memory")):
+    if _otherwise(found):
         return None
+    if any("gnoring this choice" in near for near in (line, *found.after[:3])):
+        return ok("a candidate of the autotuner did not fit into memory, and was left out")
     size, total, free = _bytes(found["size"]), _bytes(found["total"]), _bytes(found["free"])
-    held = _bytes(found["allocated"]) or _bytes(_after(line, "this process has ", " memory in use"))
+    held = (
+        _bytes(found["allocated"])
+        or _bytes(_after(line, "this process has ", " memory in use"))
+        or _bytes(_after(line, "Of the allocated memory ", " is allocated by PyTorch"))
+    )
     cached = _bytes(_after(line, " and ", " is reserved by PyTorch but unallocated"))
     asked = f"CUDA has no {found['size'].rstrip('.')} for the program" if found["size"] else "CUDA has no memory for the program"
     if "on startup" in line:
@@ -89,6 +92,18 @@ def cuda_out_of_memory(found: Found) -> Verdict | None:
         remedy="Drop the page cache, end programs that hold memory, and start it again.",
         command="sparkdoctor fix drop-page-cache",
     )
+
+
+def _otherwise(found: Found) -> bool:
+    """Whether a longer text fits this line too, or it is no such trouble."""
+    line = found.line
+    if not found["total"] and ("total capac" in line or (not found["size"] and "to allocate" in line and "CUDA out of" in line)):
+        return True
+    bare = "CUDA out of memory" in line and not found["size"]
+    if "raise " in line or "except " in line or (bare and not line.rstrip(".").endswith("CUDA out of memory")):
+        return True
+    # If another attempt fails too, that is said again.
+    return "etrying" in line or any("etrying" in near or "trying batch size" in near for near in found.after[:2])
 
 
 def _bytes(text: str) -> float | None:

@@ -6,6 +6,7 @@ _OTHERS = (
     "static TLS",  # each of these has a cause, and a signature, of its own
     "ibv_",
     "ulimit -l",
+    "lock memory",
     "mlock",
     "unable to mmap",
     "virtual memory exhausted",

@@ -7,7 +7,9 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "Killed {unit:word} due to memory {reason}",
     "Marked {unit:word} for killing due to memory {reason}",
     "systemd-oomd killed {count:int} process(es) in this unit",
-    'sending SIG{signal:name} to process {pid:int} uid {uid:int} "{program}": badness',
+    'sending SIG{signal:name} to process {pid:int} uid {uid:int} "{program}": ',
+    'sending SIG{signal:name} to process {pid:int} "{program}": badness',
+    'killing process {pid:int} "{program}" with signal {signal:int}: badness',
     "killed due to the node running low on memory",
     "killed due to memory pressure (OOM)",
     checks=("memory-pressure", "memory-low"),
@@ -19,7 +21,7 @@ def killed_by_daemon(found: Found) -> Verdict | None:
     in use. On a GB10 that share holds what the GPU uses, so a model that fits is in their way.
 
     Sources:
-    - systemd/systemd #23606, #32304; rfjakob/earlyoom, kill.c
+    - systemd/systemd #23606, #32304; rfjakob/earlyoom #121, #131, #309, #354
     - MiaAI-Lab/GLM-5.3-Flash-NVFP4-Dual-DGX-Spark #2 (Ray's monitor on a Spark)
     """
     line = found.line

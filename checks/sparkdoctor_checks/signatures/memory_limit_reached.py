@@ -15,7 +15,8 @@ from sparkdoctor_checks.signatures.compiler_runaway import COMPILERS, RUNAWAY, k
     '"OOMKilled": true, ',
     "Detected {count:int} oom_kill event in {step:word}",
     "Detected {count:int} oom-kill event(s) in",
-    "slurmstepd: error: Exceeded {kind:word} memory limit",
+    "exceeded memory limit ({}), being killed",
+    "task {tasks:word} Out Of Memory ",
     checks=("oom-killed-recently", "memory-low", "build-jobs-unbounded"),
 )
 def memory_limit_reached(found: Found) -> Verdict | None:
@@ -26,7 +27,7 @@ def memory_limit_reached(found: Found) -> Verdict | None:
 
     Sources:
     - Linux, Documentation/admin-guide/cgroup-v2.rst; docker/for-linux #1001; apache/doris #3525
-    - Kubernetes, “Assign Memory Resources to Containers and Pods”; Slurm, FAQ
+    - Kubernetes, “Assign Memory Resources to Containers and Pods”; docs.nesi.org.nz, “What does oom-kill mean”
     """
     line, program = found.line, found["program"]
     raised = "Give it more memory: docker run --memory, or the pod's resources.limits.memory."
@@ -48,7 +49,7 @@ def memory_limit_reached(found: Found) -> Verdict | None:
             remedy=raised,
             command="docker stats --no-stream",
         )
-    if "oom_kill event" in line or "oom-kill event" in line or "slurmstepd" in line:
+    if any(word in line for word in ("oom_kill event", "oom-kill event", "being killed", "Out Of Memory")):
         return fail("the job reached the memory that Slurm gave it, and was killed", remedy="Ask for more with --mem.")
     if "OOMKilled:" in line or '"OOMKilled"' in line:
         return fail(
@@ -56,8 +57,16 @@ def memory_limit_reached(found: Found) -> Verdict | None:
             remedy=raised,
             command="docker stats --no-stream",
         )
+    if "eason" not in line and not any(_ready(word) for word in line.split()):  # no table, nor a description
+        return None
     return fail(
         "Kubernetes says that the container reached its memory limit, and was killed",
         remedy="Raise resources.limits.memory of the pod.",
         command="kubectl top pod --containers",
     )
+
+
+def _ready(word: str) -> bool:
+    """Whether this is the 0/1 of kubectl get pods."""
+    some, slash, whole = word.partition("/")
+    return bool(slash) and some.isdigit() and whole.isdigit()

@@ -17,6 +17,7 @@ _BY_HAND = (
     "compose down",
     "compose kill",
     "Gracefully stopping",
+    "Stopping ",
     "Aborting on container exit",
     "^C",
     "KeyboardInterrupt",
@@ -60,6 +61,7 @@ _BUILD = ("pip install", "pip wheel", "Building wheel", "ninja", "bdist_wheel", 
     "exit code: -9",
     "Exit Code: {code:int} ",
     " Exited (137) ",
+    " exitCode: 137 ",
     checks=("oom-killed-recently", "memory-low", "memory-pressure", "build-jobs-unbounded"),
     because=(
         "build-out-of-memory",
@@ -113,6 +115,8 @@ def process_killed(found: Found) -> Verdict | None:
 def _command(found: Found) -> str | None:
     """The command that was killed, empty where it is not said; None where nothing was, or a build that is found as such."""
     line, command = found.line, found["command"]
+    if " means " in line or " indicates " in line:  # a text on the subject
+        return None
     if "did not complete successfully" in line or line.startswith("Killed ") or (not command and "Command '" in line):
         return None
     if command:
