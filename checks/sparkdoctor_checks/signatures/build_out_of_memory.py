@@ -1,6 +1,7 @@
 """Builds that memory did not suffice for."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.compiler_runaway import ANOTHER_TOOLKIT, TAKE_IT
 
 FEWER_JOBS = "Bound the jobs to what memory holds, and build again; “sparkdoctor build -- COMMAND” does both."
 BOUND = (
@@ -8,6 +9,7 @@ BOUND = (
     "END {print (n < 1) ? 1 : ((n > 16) ? 16 : n)}' /proc/meminfo)"
 )
 """One job for each 4 GiB that are free beyond 16 GiB."""
+_ONE_JOB = ("MAX_JOBS=1", "-j1", "-j 1", "--parallel 1")
 _TOOLS = (
     "ninja",
     "make",
@@ -66,7 +68,7 @@ def build_out_of_memory(found: Found) -> Verdict | None:
     Sources:
     - NVIDIA/cudf #8018; microsoft/onnxruntime #18579; LeelaChessZero/lc0 #1395
     - vllm-project/vllm #2175; ggml-org/llama.cpp #13375; facebookresearch/faiss #3779
-    - g++ 13, GNU make 4.3 and ninja 1.11, run and killed
+    - g++ 12, GNU make 4.3 and ninja 1.11, run and killed
     """
     line = found.line
     if "exit code: " in line and "did not complete" not in line and not _wheel(found):
@@ -77,6 +79,12 @@ def build_out_of_memory(found: Found) -> Verdict | None:
     if not program and "ld terminated" in line:
         program = "ld"
     step = "did not complete" in line or "non-zero code" in line
+    if program in ("cudafe++", "cicc") and any(f"{word} " in f"{near} " for near in found.before for word in _ONE_JOB):
+        return fail(
+            f"{program} was killed in a build that runs one job at a time: it grows without bounds",
+            remedy=ANOTHER_TOOLKIT,
+            command=TAKE_IT,
+        )
     who = program or ("a step of the image" if step else "a compiler")
     if "memory" in line:
         return fail(f"{who} ran out of memory in a build", remedy=FEWER_JOBS, command=BOUND)

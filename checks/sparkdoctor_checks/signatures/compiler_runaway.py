@@ -6,6 +6,8 @@ COMPILERS = frozenset(
     "cudafe++ cicc ptxas fatbinary nvcc nvlink cc1plus cc1 lto1 lto1-wpa lto1-ltrans ld ld.bfd ld.gold lld clang clang++ rustc"
     " as ninja make gcc g++ c++".split()
 )
+ANOTHER_TOOLKIT = "Build with another toolkit (CUDA 13.0); fewer jobs do not help."
+TAKE_IT = "export CUDA_HOME=/usr/local/cuda-13.0 PATH=/usr/local/cuda-13.0/bin:$PATH"
 RUNAWAY = 20 << 20
 """KiB that no sound compiler takes: 3 to 5 GB is what CUTLASS needs."""
 _UNITS = {"k": 1, "m": 1 << 10, "g": 1 << 20, "t": 1 << 30}
@@ -27,7 +29,7 @@ def compiler_runaway(found: Found) -> Verdict | None:
     of MFEM; MAX_JOBS=1 changed nothing. Another toolkit is the cure, not fewer jobs, and swap only prolongs it.
 
     Sources:
-    - NVIDIA/TransformerEngine #1996; mfem/mfem #5363
+    - NVIDIA/TransformerEngine #1996; mfem/mfem #5363; cms-sw/cmssw #43117
     """
     program, resident = (found["program"], killed_kib(found.line)) if found["program"] else _top(found.line)
     if program not in COMPILERS or resident < RUNAWAY:
@@ -35,8 +37,8 @@ def compiler_runaway(found: Found) -> Verdict | None:
     size = f"{resident / 976562.5:.0f} GB" if found["program"] else "more than 20 GB"  # several lines of top are one trouble
     return fail(
         f"{program} took {size} for one source file: it grows without bounds",
-        remedy="Build with another toolkit (CUDA 13.0); fewer jobs do not help.",
-        command="export CUDA_HOME=/usr/local/cuda-13.0 PATH=/usr/local/cuda-13.0/bin:$PATH",
+        remedy=ANOTHER_TOOLKIT,
+        command=TAKE_IT,
     )
 
 

@@ -13,8 +13,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
 def memlock_exhausted(found: Found) -> Verdict:
     """More memory was to be locked than may be.
 
-    RDMA pins its buffers, and the limit on locked memory (ulimit -l) bounds them: 8 MiB is Ubuntu's default, docker's 64 KiB
-    to 8 MiB. The error says “Cannot allocate memory”, though there is plenty.
+    RDMA pins its buffers, and the limit on locked memory (ulimit -l) bounds them: 8 MiB is Ubuntu's default, docker's no more
+    than that. The error says “Cannot allocate memory”, though there is plenty.
 
     Sources:
     - NVIDIA/nccl-tests #206; openucx/ucx #8229, #6264, #8684

@@ -80,7 +80,7 @@ def process_killed(found: Found) -> Verdict | None:
     memory. The process itself can say nothing; 137 is 128 + 9, and -9 is the same in Python.
 
     Sources:
-    - bash, dash, zsh, Python's subprocess and multiprocessing, run and killed; torchrun: hpcaitech/ColossalAI #3514
+    - bash, dash and Python's subprocess, run and killed; hpcaitech/ColossalAI #3514 (torchrun); mittagessen/kraken #266
     - Linux, signal(7)
     """
     line = found.line
@@ -97,7 +97,7 @@ def process_killed(found: Found) -> Verdict | None:
         )
     if is_tool(command) or (not command and any(word in near for near in found.before for word in _BUILD)):
         return fail("a build was killed, most likely for want of memory", remedy=FEWER_JOBS, command=BOUND)
-    if "xited (137)" in line or "exited with code 137" in line:
+    if "xited (137)" in line or ("exited with code 137" in line and "rocess exited" not in line):
         return fail(
             "a container was killed: docker knows whether it reached its own limit (true), or the machine's (false)",
             remedy="Ask docker.",
@@ -116,6 +116,8 @@ def _command(found: Found) -> str | None:
     """The command that was killed, empty where it is not said; None where nothing was, or a build that is found as such."""
     line, command = found.line, found["command"]
     if " means " in line or " indicates " in line:  # a text on the subject
+        return None
+    if ("137" in line or "-9" in line) and any(" Killed " in f" {near} " for near in found.before):  # told already
         return None
     if "did not complete successfully" in line or line.startswith("Killed ") or (not command and "Command '" in line):
         return None
