@@ -2,12 +2,9 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
 
-BUILDERS = ("op_builder", "cpp_extension", "TORCH_CUDA_ARCH_LIST", "compute_capability", "setup.py", "deepspeed")
-
 
 @signature(
     "Unknown CUDA arch ({architecture}) or GPU not supported",
-    "ValueError: invalid literal for int() with base 10: '{part}'",
     "TORCH_CUDA_ARCH_LIST is not set, all archs for visible cards are included for compilation",
     checks=("arch-list-wrong",),
 )
@@ -24,16 +21,6 @@ def arch_list_refused(found: Found) -> Verdict | None:
     if "is not set" in found.line:
         return ok("TORCH_CUDA_ARCH_LIST is not set: the build asks the GPUs that it sees, which is right where it sees one")
     fine = "export TORCH_CUDA_ARCH_LIST=12.1"
-    if part := found["part"]:
-        number = part.removesuffix("+PTX")
-        named = number[:-1].isdigit() and number[-1] in "af" and len(number) <= 4
-        if not named or not any(mark in line for line in found.before for mark in BUILDERS):
-            return None
-        return fail(
-            f"a build stumbles over “{part}” in TORCH_CUDA_ARCH_LIST: DeepSpeed wants numbers alone there",
-            remedy="Name the architecture without a letter.",
-            command=fine,
-        )
     architecture = found["architecture"]
     if "{" in architecture:
         return None

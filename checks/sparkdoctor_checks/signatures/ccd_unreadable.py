@@ -10,7 +10,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     " No such file or directory: '{file:path}components.bcif'",
     " No such file or directory: '{file:path}components.cif'",
     checks=("ccd-missing",),
-    because=("weights-download-failed",),
+    because=("weights-download-failed", "disk-full"),
 )
 def ccd_unreadable(found: Found) -> Verdict | None:
     """The dictionary of chemical components is missing or damaged.

@@ -16,6 +16,7 @@ _OF_MAJOR = {"12": {"libcufft": "11", "libcurand": "10", "libcusolver": "11"}, "
     "Library {library:path} is not found or cannot be loaded",
     "Unable to load any of {{{library:path},",
     checks=("cuda-home-wrong", "torch-without-cuda", "nvcc-torch-mismatch"),
+    because=("cuequivariance-incomplete",),
 )
 def cuda_library_missing(found: Found) -> Verdict | None:
     """A library of CUDA is not there in the version that a program needs.

@@ -13,7 +13,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "CUDA error: an illegal instruction was encountered",
     "], thread: [{thread}] Assertion {assertion} failed.",
     checks=("torch-cannot-compute", "extension-cache-foreign"),
-    because=("gpu-fault", "attention-kernel-refuses-gpu"),
+    because=("gpu-fault", "attention-kernel-unfit"),
 )
 def cuda_program_fault(found: Found) -> Verdict | None:
     """A kernel has done what it must not: a fault of a program.

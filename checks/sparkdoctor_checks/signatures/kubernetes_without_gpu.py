@@ -9,7 +9,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "If this is a GPU node, did you configure the NVIDIA Container Toolkit?",
     "No devices found. Waiting indefinitely.",
     checks=("gpu-not-visible", "driver-missing"),
-    because=("container-without-driver", "nvidia-runtime-missing", "cdi-device-unknown"),
+    because=("container-without-driver", "nvidia-runtime-missing", "cdi-device-unknown", "driver-library-missing"),
 )
 def kubernetes_without_gpu(found: Found) -> Verdict:
     """No node of the cluster offers a free GPU.

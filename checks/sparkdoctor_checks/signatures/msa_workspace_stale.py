@@ -10,7 +10,7 @@ PLACES = ("of3_colabfold_msas", "of3-of-", "colabfold_msas", "msa-root-", "of3_t
     " Permission denied: '{file:path}'",
     " File exists: '{file:path}'",
     "ColabFold {kind:name} MSA query returned an unexpected or incomplete result.",
-    because=("msa-server-refuses", "msa-server-unreachable"),
+    because=("msa-server-refuses", "msa-server-unreachable", "disk-full"),
 )
 def msa_workspace_stale(found: Found) -> Verdict | None:
     """What an earlier run has left of its alignments is in the way.

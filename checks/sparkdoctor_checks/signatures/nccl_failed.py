@@ -9,7 +9,7 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
     "ncclInternalError: Internal check failed.",
     "ncclInvalidUsage: This usually reflects invalid usage of NCCL library",
     checks=("shm-too-small", "gpu-not-visible"),
-    because=("nccl-shared-memory-full", "gpu-index-out-of-range", "no-kernel-image", ANYTHING),
+    because=("shm-exhausted", "gpu-index-out-of-range", "no-kernel-image", ANYTHING),
 )
 def nccl_failed(found: Found) -> Verdict:
     """NCCL has failed, and says too little why.

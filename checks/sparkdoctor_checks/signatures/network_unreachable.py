@@ -33,7 +33,13 @@ _GONE_ON = ("Retrying", "connected.", "HTTP request sent", "Successfully install
     "CondaHTTPError: HTTP 000 CONNECTION FAILED for url",
     "failed to lookup address information",
     "error sending request for url",
-    because=("certificate-rejected", "proxy-refuses"),
+    because=(
+        "certificate-rejected",
+        "proxy-refuses",
+        "msa-server-unreachable",
+        "templates-not-fetched",
+        "weights-download-failed",
+    ),
 )
 def network_unreachable(found: Found) -> Verdict | None:
     """Something that is fetched cannot be reached from here.

@@ -7,11 +7,10 @@ KNOBS = ("TRITON_PTXAS_PATH", "TRITON_PTXAS_BLACKWELL_PATH")
 
 @signature(
     "Value '{gpu:name}' is not defined for option 'gpu-name'",
-    "Unsupported .version {version:number}; current version is",
     checks=("triton-ptxas-too-old", "triton-ptxas-path-ignored"),
 )
 def ptxas_refuses_architecture(found: Found) -> Verdict:
-    """The assembler ptxas is too old for what it was given.
+    """The assembler ptxas is too old for the architecture that it was given.
 
     sm_121 and sm_121a came with CUDA 12.9. Triton hands every kernel to a ptxas of its own: that of 3.4 and 3.5 is of CUDA 12.8;
     from 3.6 on a newer one is bundled for Blackwell. TRITON_PTXAS_PATH names another, and from Triton 3.6 on
@@ -29,11 +28,10 @@ def ptxas_refuses_architecture(found: Found) -> Verdict:
             remedy="Name this GPU's architecture, and build again.",
             command="export TORCH_CUDA_ARCH_LIST=12.1",
         )
-    what = f"does not know {gpu}" if gpu else f"cannot read PTX of version {found['version']}"
     first = {"120": "12.8", "100": "12.8", "121": "12.9", "103": "12.9", "110": "13.0"}.get(digits)
     since = f": that came with CUDA {first}" if first else ": it is older than what wrote the code"
     return fail(
-        f"ptxas {what}{since}",
+        f"ptxas does not know {gpu}{since}",
         remedy="Let Triton use the toolkit's ptxas (CUDA 12.9 or later), or upgrade PyTorch to 2.11 with its Triton 3.6.",
         command="export " + " ".join(f"{knob}=/usr/local/cuda/bin/ptxas" for knob in KNOBS),
     )

@@ -27,6 +27,7 @@ _TOLD = (
     "simtk",
     "openmm",
     "pdbfixer",
+    "dllogger",
 )
 """Modules whose absence has a meaning of its own."""
 _PACKAGES = {"torch": "'torch>=2.11'", "yaml": "pyyaml", "cv2": "opencv-python-headless", "PIL": "pillow", "Bio": "biopython"}

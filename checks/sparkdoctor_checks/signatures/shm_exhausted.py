@@ -21,6 +21,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     " Bus error ",
     "/dev/shm/{segment:path}': No space left on device",
     checks=("shm-too-small",),
+    because=("extension-library-damaged",),
 )
 def shm_exhausted(found: Found) -> Verdict | None:
     """/dev/shm is full, or too small.

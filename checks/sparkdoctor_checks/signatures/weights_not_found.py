@@ -10,6 +10,7 @@ LEFT = ("Aborted!", "EOF when reading a line", "Download cancelled", "No input r
 
 @signature(
     "checkpoint {name:word} not found in {place}, cowardly refusing to perform inference",
+    " cowardly refusing to perform inference",
     "Provided checkpoint path {file} does not exist",
     "Checkpoint path {file} is not a valid file or directory",
     "Unable to find 'latest' file at {file}",
@@ -52,6 +53,8 @@ def weights_not_found(found: Found) -> Verdict | None:
             command="setup_openfold --non-interactive",
         )
     file = found["file"]
+    if "cowardly" in found.line and "not found in" not in found.line:
+        file = "the place where OpenFold3 looks for them"
     if found["checkpoint"]:
         file = found["checkpoint"] + ".pt"
         if "of3" not in file.rpartition("/")[2] and "openfold3" not in file:
