@@ -66,6 +66,11 @@ class Wording:
                 self._literals.append("")
         if any(" ".join(f".{literal}.".split()) != f".{literal}." for literal in self._literals):
             raise ValueError(f"{text!r}: one blank stands for any run of them, and a wording is of one line")
+        # A hole behind nothing but a blank is found from behind.
+        self._alone = self._literals[0] == " " and bool(self._holes) and self._holes[0][1] != ""
+        if self._literals[0] == " " and self._holes:
+            self._literals[0] = ""
+        self._longest = max(self._literals, key=len)
         if not self.words:
             raise ValueError(f"{text!r}: there is no whole word in it, with blanks on both sides, to look for")
 
@@ -92,8 +97,9 @@ class Wording:
 
         `line` begins and ends with a blank, and has no others that are not single.
         """
-        first = self._literals[0] or self._literals[1]
-        at = -1
+        if self._longest not in line:
+            return None
+        first, at = self._literals[0] or self._literals[1], -1
         for _ in range(_TRIES):
             at = line.find(first, at + 1)
             if at < 0:
@@ -105,29 +111,27 @@ class Wording:
 
     def _from(self, line: str, at: int) -> dict[str, str] | None:
         found: dict[str, str] = {}
-        literals, holes = self._literals[1:], self._holes
-        end = at + len(self._literals[0])
-        if not self._literals[0]:
-            (name, kind), holes = holes[0], holes[1:]
+        literals, holes = self._literals, self._holes
+        if not literals[0]:
+            (name, kind), holes, literals = holes[0], holes[1:], literals[1:]
             run = _RUNS[kind].match(line[max(0, at - _LONGEST) : at][::-1])
-            if run is None or not run[0].strip():
+            found[name] = run[0][::-1].strip() if run else ""
+            if not found[name] or (run and self._alone and line[at - run.end() - 1] != " "):
                 return None
-            found[name] = run[0][::-1].strip()
-            end, literals = at + len(literals[0]), literals[1:]
-        for (name, kind), literal in zip(holes, literals, strict=True):
-            run = _RUNS[kind].match(line, end, min(len(line), end + _LONGEST))
+        end = at + len(literals[0])
+        for (name, kind), literal in zip(holes, literals[1:], strict=True):
+            run = _RUNS[kind].match(line, end, end + _LONGEST)
             if run is None:
                 return None
+            upto = run.end()
             if literal:
                 # Only a run that may hold anything can hold the text behind it too. A blank alone is nothing held.
-                upto = line.find(literal, end + 1 + line.startswith(" ", end), run.end() + len(literal))
-                held = line[end:upto].strip() if upto >= 0 else ""
-            else:
-                upto = run.end()
-                held = run[0].strip().rstrip(".,:;")
-            if not held:
+                upto = line.find(literal, end + 1 + line.startswith(" ", end), upto + len(literal))
+                if upto < 0:
+                    return None
+            found[name] = line[end:upto].strip() if literal else run[0].strip().rstrip(".,:;")
+            if not found[name]:
                 return None
-            found[name] = held
             end = upto + len(literal)
         found.pop("", None)
         return found

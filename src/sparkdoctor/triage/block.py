@@ -84,9 +84,8 @@ class Block:
         after = self.text[line.upto : line.upto + AHEAD].splitlines()[1 : _AROUND + 1]
         return _texts(before), _texts(after)
 
-    def parts(self, begin: int, end: int, number: int) -> Iterator[tuple[int, int]]:
-        """Where its parts begin and end, each of whole lines, about so many."""
-        size = (end - begin) // number
+    def parts(self, begin: int, end: int, size: int) -> Iterator[tuple[int, int]]:
+        """Where its parts begin and end, each of whole lines, of about so many bytes."""
         while begin < end:
             upto = self.text.find(b"\n", begin + size, end) + 1 or end
             yield begin, upto

@@ -1,7 +1,7 @@
 """Reads a log of any size, in bounded memory, and finds what is known in it.
 
 A log is taken in blocks. Which of the words that wordings are made of are in a block tells which wordings can be there at all;
-where there are some, they are looked for in ever smaller parts of it. So the time for a byte hardly grows with the number of
+where there are many, so are the words of each small part of it. So the time for a byte hardly grows with the number of
 signatures.
 """
 
@@ -22,12 +22,13 @@ from sparkdoctor.wording import Wording
 
 BLOCK = 1 << 16
 """Bytes that are looked at together."""
-_PARTS, _PART, _FEW = 8, 1 << 10, 2
-"""Where more than `_FEW` wordings can be there, a block is looked at in `_PARTS` parts, and each so again."""
+_PART, _FEW, _MANY = 2 << 10, 3, 30
+"""Where more than `_FEW` wordings can be in a block, it is looked at in parts of about so many bytes; where there are not `_MANY`
+of them, their rarest pieces are looked for first."""
 _QUOTED = 400
 """Characters of a line that are kept."""
-_HITS, _MISSES = 20_000, 200_000
-"""Lines that a wording fits, and others with its rarest word, that are looked at: so many are there for one reason."""
+_TRIES = 20_000
+"""Lines that a wording is tried on, of those that hold its words: where there are so many, they are there for one reason."""
 _MEANINGS = 8
 """Findings of one signature and one status that are told apart."""
 _PATIENCE = 2.0
@@ -85,8 +86,7 @@ class Reader:
         self._undigited: dict[bytes, set[bytes]] = defaultdict(set)
         for word in self._known:
             self._undigited[word.translate(None, _DIGITS)].add(word)
-        self._hits: Counter[int] = Counter()
-        self._misses: Counter[int] = Counter()
+        self._tries: Counter[int] = Counter()
         self._enough: set[int] = set()
         self._decoder: codecs.IncrementalDecoder | None = None
         self._begun = self._open = False
@@ -173,35 +173,40 @@ class Reader:
 
     def _wanted(self, there: frozenset[bytes]) -> list[_Wanted]:
         """The wordings whose words are all there."""
-        some = (one for word in self._index.keys() & there for one in self._index[word])
-        return [one for one in some if one.wording.words <= there and one.rank not in self._enough]
+        some = [one for word in self._index.keys() & there for one in self._index[word] if one.wording.words <= there]
+        return [one for one in some if one.rank not in self._enough] if self._enough else some
 
     def _search(self, block: Block, begin: int, end: int, wanted: list[_Wanted]) -> Iterator[_Hit]:
         """The lines that they fit, in order."""
-        parts = list(block.parts(begin, end, _PARTS)) if len(wanted) > _FEW and end - begin > _PART else []
-        if len(parts) < 2:  # noqa: PLR2004 (it cannot be parted)
+        if _FEW < len(wanted) < _MANY:
+            text = block.text[begin:end]
+            wanted = [one for one in wanted if one.wording.key in text]
+        if len(wanted) <= _FEW:
             yield from self._hits_in(block, begin, end, wanted)
             return
-        for first, upto in parts:
-            if some := self._wanted(self._there(block.text[first:upto])):
-                yield from self._search(block, first, upto, some)
+        for first, upto in block.parts(begin, end, _PART):
+            part = block.text[first:upto]
+            some = self._wanted(self._known.intersection(part.split()))
+            if some := [one for one in some if one.wording.key in part]:
+                yield from self._hits_in(block, first, upto, some)
 
     def _hits_in(self, block: Block, begin: int, end: int, wanted: list[_Wanted]) -> list[_Hit]:
-        return sorted(hit for one in wanted for hit in self._hits_of(block, begin, end, one))
-
-    def _hits_of(self, block: Block, begin: int, end: int, one: _Wanted) -> Iterator[_Hit]:
-        rank, wording, signature = one
-        upto = begin
-        while rank not in self._enough and (at := block.text.find(wording.key, upto, end)) >= 0:
-            line = block.line(at, at + len(wording.key))
-            upto = max(line.upto, at + 1)
-            held = wording.fit(line.usual) if all(word in line.raw for word in wording.words) else None
-            count, most = (self._misses, _MISSES) if held is None else (self._hits, _HITS)
-            count[rank] += 1
-            if count[rank] >= most:
-                self._enough.add(rank)
-            if held is not None:
-                yield _Hit(line.first, rank, at, line, held, signature)
+        hits: list[_Hit] = []
+        for rank, wording, signature in wanted:
+            key, upto = wording.key, begin
+            while rank not in self._enough and (at := block.text.find(key, upto, end)) >= 0:
+                line = block.line(at, at + len(key))
+                upto = max(line.upto, at + 1)
+                for word in wording.words:
+                    if word not in line.raw:
+                        break
+                else:
+                    self._tries[rank] += 1
+                    if self._tries[rank] >= _TRIES:
+                        self._enough.add(rank)
+                    if (held := wording.fit(line.usual)) is not None:
+                        hits.append(_Hit(line.first, rank, at, line, held, signature))
+        return sorted(hits)
 
     def _judge(self, block: Block, hits: Iterable[_Hit]) -> None:
         judged: set[tuple[int, Signature]] = set()
