@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from sparkdoctor.model import Status
 from sparkdoctor.registry import Registry
 from sparkdoctor.triage.finding import Log
 from sparkdoctor.triage.reader import Reader

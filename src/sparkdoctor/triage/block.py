@@ -14,7 +14,7 @@ _AROUND = 12
 """Lines that a signature may look at before and after."""
 _CONTROLS = bytes({*range(32)} - {*b"\a\t\n\v\f\r\x1b"})
 """What is left out: NULs are what is left of UTF-16 without a mark."""
-_DOCKER = ((b"\\u001b", b"\x1b"), (b'{"log":"', b'{"log": "'), (b'\\n"', b' "'))
+_DOCKER = ((b"\\u001b", b"\x1b"), (b'{"log":"', b'{"log":" '), (b'\\n"', b' "'))
 """What docker's own logs, of JSON, have where a colour begins, and what stands beside the first and the last word of a line."""
 _STYLES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 _ESCAPES = re.compile(rb"\x1b(?:[]PX^_][^\a\x1b\n\r]*(?:\a|\x1b\\)|[#%()*+./-][0-~]|[0-~])?")

@@ -8,7 +8,7 @@ signatures.
 import codecs
 import re
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -27,8 +27,8 @@ _PART, _FEW, _MANY = 2 << 10, 3, 30
 of them, their rarest pieces are looked for first."""
 _QUOTED = 400
 """Characters of a line that are kept."""
-_TRIES = 20_000
-"""Lines that a wording is tried on, of those that hold its words: where there are so many, they are there for one reason."""
+_LOOKS, _HIT = 100_000, 5
+"""How many lines that hold its words a wording is tried on; one that it fits counts as `_HIT`. So many are there for one reason."""
 _MEANINGS = 8
 """Findings of one signature and one status that are told apart."""
 _PATIENCE = 2.0
@@ -86,7 +86,7 @@ class Reader:
         self._undigited: dict[bytes, set[bytes]] = defaultdict(set)
         for word in self._known:
             self._undigited[word.translate(None, _DIGITS)].add(word)
-        self._tries: Counter[int] = Counter()
+        self._looks: dict[int, int] = defaultdict(int)
         self._enough: set[int] = set()
         self._decoder: codecs.IncrementalDecoder | None = None
         self._begun = self._open = False
@@ -201,11 +201,12 @@ class Reader:
                     if word not in line.raw:
                         break
                 else:
-                    self._tries[rank] += 1
-                    if self._tries[rank] >= _TRIES:
-                        self._enough.add(rank)
-                    if (held := wording.fit(line.usual)) is not None:
+                    held = wording.fit(line.usual)
+                    if held is not None:
                         hits.append(_Hit(line.first, rank, at, line, held, signature))
+                    self._looks[rank] += 1 if held is None else _HIT
+                    if self._looks[rank] >= _LOOKS:
+                        self._enough.add(rank)
         return sorted(hits)
 
     def _judge(self, block: Block, hits: Iterable[_Hit]) -> None:
