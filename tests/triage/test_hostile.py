@@ -18,7 +18,10 @@ from sparkdoctor.wording import Wording
 SIGNATURES = tuple(Registry.load(signatures=True).signatures.values())
 TEXTS = [wording.text for signature in SIGNATURES for wording in signature.wordings]
 HOLE = re.compile(r"\{[^{}]*\}")
+WORDS = sorted({word for text in TEXTS for word in text.split()})
 MEGABYTE = 1 << 20
+BOUND = 3
+"""Seconds for a megabyte of nothing but messages, 25,000 of them, where four others work at the same time."""
 
 
 def filled(text: str, held: str) -> str:
@@ -42,9 +45,7 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
     "beginnings again and again": lambda dice: pieces(dice.choice(TEXTS))[0] * 40 + "\n",
     "nested": lambda dice: filled(dice.choice(TEXTS), filled(dice.choice(TEXTS), "x")) + "\n",
     "halves": lambda dice: halves(filled(dice.choice(TEXTS), "7")) + "\n",
-    "words of all": lambda dice: (
-        " ".join(dice.sample(sorted({word for text in TEXTS for word in text.split()}), 40)) + dice.choice(" \n")
-    ),
+    "words of all": lambda dice: " ".join(dice.choices(WORDS, k=40)) + dice.choice(" \n"),
     "coloured": lambda dice: filled(dice.choice(TEXTS), "7").replace(" ", " \x1b[1m") + "\x1b]8;;x" * 3 + "\n",
     "carriage returns": lambda dice: filled(dice.choice(TEXTS), "7") + "\r",
     "entities": lambda dice: "&quot;" * 9 + filled(dice.choice(TEXTS), '&#39;\\"') + "&lt;" * 9 + "\n",
@@ -84,14 +85,14 @@ def seconds(raw: bytes) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_time_for_a_megabyte_is_bounded(kind: str) -> None:
     size = MEGABYTE // 16
-    assert seconds(log_of(kind, size)) < max(0.1, size / MEGABYTE)
+    assert seconds(log_of(kind, size)) < max(0.1, BOUND * size / MEGABYTE)
 
 
 @pytest.mark.waits
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_time_does_not_grow_faster_than_the_log(kind: str) -> None:
     one = seconds(log_of(kind, MEGABYTE))
-    assert one < 1
+    assert one < BOUND
     assert seconds(log_of(kind, 4 * MEGABYTE)) < 8 * one
 
 

@@ -20,6 +20,8 @@ _STYLES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 _ESCAPES = re.compile(rb"\x1b(?:[]PX^_][^\a\x1b\n\r]*(?:\a|\x1b\\)|[#%()*+./-][0-~]|[0-~])?")
 """Colours and movements of the cursor, which are most, and all others: hyperlinks, titles, character sets."""
 
+_ENDS = (b"\n", b"\r")
+
 
 class Line:
     """A line of a block, or a part of a long one; a carriage return ends one too. `first` and `upto` are where it stands."""
@@ -79,16 +81,21 @@ class Block:
 
     def around(self, line: Line) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The lines before and after it."""
-        low = max(0, line.first - BEHIND)
-        before = self.text[low : line.first].splitlines()[-_AROUND:]
-        after = self.text[line.upto : line.upto + AHEAD].splitlines()[1 : _AROUND + 1]
-        return _texts(before), _texts(after)
+        before = self.text[max(0, line.first - BEHIND) : line.first]
+        after = self.text[line.upto : line.upto + AHEAD]
+        above = before.splitlines() if b"\r" in before else before.removesuffix(b"\n").rsplit(b"\n", _AROUND) if before else []
+        below = after.splitlines() if b"\r" in after else after.removesuffix(b"\n").split(b"\n", _AROUND + 1)
+        return _texts(above[-_AROUND:]), _texts(below[1 : _AROUND + 1])
 
-    def parts(self, begin: int, end: int, size: int) -> Iterator[tuple[int, int]]:
-        """Where its parts begin and end, each of whole lines, of about so many bytes."""
+    def parts(self, begin: int, end: int, size: int) -> Iterator[tuple[int, int, bytes]]:
+        """Where its parts begin and end, of whole lines if these are not long, and the text in which a part's lines are."""
         while begin < end:
-            upto = self.text.find(b"\n", begin + size, end) + 1 or end
-            yield begin, upto
+            upto = self.text.find(b"\n", begin + size, begin + 2 * size) + 1
+            if not upto or upto > end:
+                upto = end if end <= begin + 2 * size else cut(self.text, begin + size, begin + 2 * size)
+            whole = self.text.startswith(_ENDS, upto - 1) and (not begin or self.text.startswith(_ENDS, begin - 1))
+            more = 0 if whole else LINE // 4
+            yield begin, min(end, upto + more), self.text[max(0, begin - more) : upto + more]
             begin = upto
 
     def tail(self, lines: int) -> int:

@@ -27,8 +27,8 @@ _PART, _FEW, _MANY = 2 << 10, 3, 30
 of them, their rarest pieces are looked for first."""
 _QUOTED = 400
 """Characters of a line that are kept."""
-_LOOKS, _HIT = 100_000, 5
-"""How many lines that hold its words a wording is tried on; one that it fits counts as `_HIT`. So many are there for one reason."""
+_LOOKS, _HIT = 40_000, 2
+"""How many lines with its words a wording is tried on; one that it fits counts as `_HIT`. So many are there for one reason."""
 _MEANINGS = 8
 """Findings of one signature and one status that are told apart."""
 _PATIENCE = 2.0
@@ -184,8 +184,7 @@ class Reader:
         if len(wanted) <= _FEW:
             yield from self._hits_in(block, begin, end, wanted)
             return
-        for first, upto in block.parts(begin, end, _PART):
-            part = block.text[first:upto]
+        for first, upto, part in block.parts(begin, end, _PART):
             some = self._wanted(self._known.intersection(part.split()))
             if some := [one for one in some if one.wording.key in part]:
                 yield from self._hits_in(block, first, upto, some)
