@@ -155,7 +155,7 @@ def test_so_many_lines_that_all_are_for_one_reason_are_not_all_looked_at() -> No
     assert time.thread_time() - before < 5
     findings = {finding.id: finding for finding in log.findings}
     assert findings["missing"].more
-    assert findings["missing"].total == module._LOOKS // module._HIT
+    assert module._LOOKS // module._SAID <= findings["missing"].total < module._LOOKS // module._HIT
     assert (findings["ninja"].more, findings["ninja"].number) == (False, 50_001)
 
 

@@ -39,11 +39,15 @@ class Told(NamedTuple):
 
     @property
     def roots(self) -> list[Finding]:
-        """What is ill of itself, the root cause first."""
-        return [finding for finding in self.log.ills if finding.cause is None]
+        """What is ill of itself, the root cause first, each signature once."""
+        first: dict[str, Finding] = {}
+        for finding in self.log.ills:
+            if finding.cause is None:
+                first.setdefault(finding.id, finding)
+        return list(first.values())
 
     def consequences(self, root: Finding) -> list[Finding]:
-        """What is ill because of `root`, by line."""
+        """What is ill because of `root`, or means the same of other lines, by line."""
         there = {finding.id: finding for finding in reversed(self.log.ills)}
         found = []
         for finding in self.log.ills:
@@ -51,7 +55,7 @@ class Told(NamedTuple):
             while one.cause is not None and one.cause in there and one.cause not in causes:
                 causes.append(one.cause)
                 one = there[one.cause]
-            if root.id in causes:
+            if root.id in causes or (finding.id == root.id and finding is not root):
                 found.append(finding)
         return sorted(found, key=lambda one: one.number)
 
@@ -159,7 +163,7 @@ def _size(log: Log) -> str:
 
 
 def _where(finding: Finding) -> str:
-    """`line 12`, or `line 12 (at least 20,000 times)`."""
+    """`line 12`, or `line 12 (at least 2,000 times)`."""
     times = f" ({'at least ' if finding.more else ''}{finding.total:,} times)" if finding.total > 1 else ""
     return f"line {finding.number:,}{times}"
 

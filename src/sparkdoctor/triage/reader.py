@@ -27,8 +27,9 @@ _PART, _FEW, _MANY = 2 << 10, 3, 30
 of them, their rarest pieces are looked for first."""
 _QUOTED = 400
 """Characters of a line that are kept."""
-_LOOKS, _HIT = 40_000, 2
-"""How many lines with its words a wording is tried on; one that it fits counts as `_HIT`. So many are there for one reason."""
+_LOOKS, _HIT, _SAID = 40_000, 2, 20
+"""How many lines with its words a wording is tried on; one that it fits counts as `_HIT`, one that says something as `_SAID`. So
+many are there for one reason."""
 _MEANINGS = 8
 """Findings of one signature and one status that are told apart."""
 _PATIENCE = 2.0
@@ -203,9 +204,7 @@ class Reader:
                     held = wording.fit(line.usual)
                     if held is not None:
                         hits.append(_Hit(line.first, rank, at, line, held, signature))
-                    self._looks[rank] += 1 if held is None else _HIT
-                    if self._looks[rank] >= _LOOKS:
-                        self._enough.add(rank)
+                    self._count(rank, 1 if held is None else _HIT)
         return sorted(hits)
 
     def _judge(self, block: Block, hits: Iterable[_Hit]) -> None:
@@ -213,6 +212,12 @@ class Reader:
         for hit in hits:  # of a signature's texts, the first one counts that fits a line and says something
             if (hit.first, hit.signature) not in judged and self._says(block, hit):
                 judged.add((hit.first, hit.signature))
+                self._count(hit.rank, _SAID - _HIT)
+
+    def _count(self, rank: int, looks: int) -> None:
+        self._looks[rank] += looks
+        if self._looks[rank] >= _LOOKS:
+            self._enough.add(rank)
 
     def _judge_last(self, block: Block, hits: Sequence[_Hit]) -> None:
         judged: set[Signature] = set()
