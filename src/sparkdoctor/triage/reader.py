@@ -27,7 +27,7 @@ _PART, _FEW, _MANY = 2 << 10, 3, 30
 of them, their rarest pieces are looked for first."""
 _QUOTED = 400
 """Characters of a line that are kept."""
-_LOOKS, _HIT, _SAID = 40_000, 2, 20
+_LOOKS, _HIT, _SAID = 12_000, 2, 6
 """How many lines with its words a wording is tried on; one that it fits counts as `_HIT`, one that says something as `_SAID`. So
 many are there for one reason."""
 _MEANINGS = 8
@@ -56,11 +56,12 @@ _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be", co
 
 
 class _Wanted(NamedTuple):
-    """A wording and the signature that it is of. `rank` counts them as they were given."""
+    """A wording with the signature that it is of and the words that it needs. `rank` counts them as they were given."""
 
     rank: int
     wording: Wording
     signature: Signature
+    words: frozenset[bytes]
 
 
 class _Hit(NamedTuple):
@@ -80,9 +81,11 @@ class Reader:
     def __init__(self, signatures: Iterable[Signature]) -> None:
         self._index: dict[bytes, list[_Wanted]] = defaultdict(list)
         self._ends: list[_Wanted] = []
+        self._signatures: list[Signature] = []
         for rank, (signature, wording) in enumerate((one, text) for one in signatures for text in one.wordings):
             some = self._ends if signature.at_end else self._index[wording.rarest]
-            some.append(_Wanted(rank, wording, signature))
+            some.append(_Wanted(rank, wording, signature, wording.words))
+            self._signatures.append(signature)
         self._known = _TROUBLE.union(*(one.wording.words for some in self._index.values() for one in some))
         self._undigited: dict[bytes, set[bytes]] = defaultdict(set)
         for word in self._known:
@@ -174,8 +177,7 @@ class Reader:
 
     def _wanted(self, there: frozenset[bytes]) -> list[_Wanted]:
         """The wordings whose words are all there."""
-        some = [one for word in self._index.keys() & there for one in self._index[word] if one.wording.words <= there]
-        return [one for one in some if one.rank not in self._enough] if self._enough else some
+        return [one for word in self._index.keys() & there for one in self._index[word] if one[3] <= there]
 
     def _search(self, block: Block, begin: int, end: int, wanted: list[_Wanted]) -> Iterator[_Hit]:
         """The lines that they fit, in order."""
@@ -192,12 +194,12 @@ class Reader:
 
     def _hits_in(self, block: Block, begin: int, end: int, wanted: list[_Wanted]) -> list[_Hit]:
         hits: list[_Hit] = []
-        for rank, wording, signature in wanted:
+        for rank, wording, signature, needed in wanted:
             key, upto = wording.key, begin
             while rank not in self._enough and (at := block.text.find(key, upto, end)) >= 0:
                 line = block.line(at, at + len(key))
                 upto = max(line.upto, at + 1)
-                for word in wording.words:
+                for word in needed:
                     if word not in line.raw:
                         break
                 else:
@@ -216,8 +218,10 @@ class Reader:
 
     def _count(self, rank: int, looks: int) -> None:
         self._looks[rank] += looks
-        if self._looks[rank] >= _LOOKS:
+        if self._looks[rank] >= _LOOKS and rank not in self._enough:
             self._enough.add(rank)
+            for some in self._index.values():
+                some[:] = [one for one in some if one.rank != rank]
 
     def _judge_last(self, block: Block, hits: Sequence[_Hit]) -> None:
         judged: set[Signature] = set()
@@ -260,7 +264,7 @@ class Reader:
         self._problems.setdefault(signature, f"signature {signature.id} {what}")
 
     def _findings(self) -> Iterator[Finding]:
-        enough = {one.signature for some in self._index.values() for one in some if one.rank in self._enough}
+        enough = {self._signatures[rank] for rank in self._enough}
         for signature, meanings in self._meanings.items():
             for meaning in meanings.values():
                 quotes = tuple(meaning.quotes)
