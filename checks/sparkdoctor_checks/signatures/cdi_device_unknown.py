@@ -16,8 +16,7 @@ def cdi_device_unknown(found: Found) -> Verdict:
     until nvidia-cdi-refresh has run; podman without root reads both.
 
     Sources:
-    - NVIDIA/nvidia-container-toolkit #434, #146, #1239; NixOS/nixpkgs #420638
-    - podman 3, "stat nvidia.com/gpu=all"
+    - NVIDIA/nvidia-container-toolkit #146, #1239; NixOS/nixpkgs #420638
     """
     device = found["device"].rstrip(":") or f"nvidia.com/gpu={found['gpu']}"
     return fail(

@@ -32,14 +32,15 @@ def cdi_spec_stale(found: Found) -> Verdict | None:
         return None
     if file and "no such file" not in found.line.lower():
         return None
-    text = (
-        f"the CDI specification names {file}, which is not there (any more)"
-        if file
-        else "the CDI specifications contradict each other"
-    )
+    if found["device"]:
+        return fail(
+            f"two CDI specifications name the device {found['device']}",
+            remedy="Keep the newer one, and move the other out of the directory.",
+            command="ls -l --time-style=full-iso /etc/cdi /var/run/cdi",
+        )
     return fail(
-        text,
-        remedy="Write the specification anew from the driver that is installed (and remove the older of two).",
+        f"the CDI specification names {file}, which is not there (any more)" if file else "a CDI specification cannot be read",
+        remedy="Write the specification anew from the driver that is installed.",
         command="sudo rm -f /var/run/cdi/nvidia.yaml && sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
         needs_root=True,
     )

@@ -19,10 +19,16 @@ def container_without_driver(found: Found) -> Verdict | None:
     a virtual machine that has no GPU itself there is nothing to pass on.
 
     Sources:
-    - NVIDIA/nvidia-container-toolkit #1269, #183, #260; libnvidia-container, src/nvc.c
+    - NVIDIA/nvidia-container-toolkit #1269, #183, #260; containerd/containerd #6042
     """
     if any(words in found.line for words in ("version mismatch", "driver not loaded", "No devices were found")):
         return None  # told for itself
+    if "nsufficient permissions" in found.line:
+        return fail(
+            "the container engine may not open the GPU's device nodes",
+            remedy="Give it access to /dev/nvidia* (in a rootless container: group keep-groups, or --device).",
+            command="ls -l /dev/nvidia*; id",
+        )
     return fail(
         "the host's NVIDIA driver does not answer: no container can be given a GPU",
         remedy="Look at `nvidia-smi` on the host; install the modules for the running kernel and restart.",
