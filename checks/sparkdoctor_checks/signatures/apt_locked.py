@@ -20,7 +20,7 @@ def apt_locked(found: Found) -> Verdict:
     the kernel frees it when its process ends.
 
     Sources:
-    - apt, apt-pkg/contrib/fileutl.cc and init; apt 2.6 run as another user
+    - apt 2.6, run as another user; the words of dpkg
     """
     near = " ".join((*found.before[-2:], found.line, *found.after[:2]))
     if "Permission denied" in near or "are you root?" in near or "superuser" in near:

@@ -17,7 +17,7 @@ def dpkg_failed(found: Found) -> Verdict:
     /var/lib/dkms.
 
     Sources:
-    - dpkg and apt, their messages; dkms
+    - the words of dpkg, apt and dkms
     """
     del found
     return fail(
