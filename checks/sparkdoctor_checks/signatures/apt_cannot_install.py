@@ -6,8 +6,10 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 @signature(
     "E: Unable to correct problems, you have held broken packages",
     "The following packages have unmet dependencies:",
-    "E: Unable to satisfy dependencies. Reached two conflicting assignments:",
+    "Error: Unable to correct problems, you have held broken packages",
+    "Unable to satisfy dependencies. Reached two conflicting assignments:",
     "E: Unable to locate package {package:name}",
+    "Error: Unable to locate package {package:name}",
     "Package '{candidate:name}' has no installation candidate",
     checks=("dgx-os-outdated", "reboot-pending"),
     because=("network-unreachable", "dpkg-unfinished", "apt-locked", "certificate-rejected"),

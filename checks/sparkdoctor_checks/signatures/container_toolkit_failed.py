@@ -23,7 +23,7 @@ def container_toolkit_failed(found: Found) -> Verdict:
     as a snap, an engine without root, and files of the driver within the image all stop it.
 
     Sources:
-    - NVIDIA/nvidia-docker #957, #1404; NVIDIA/libnvidia-container #177; NVIDIA/nvidia-container-toolkit #29, #102, #1482
+    - NVIDIA/nvidia-docker #957, #1404; NVIDIA/libnvidia-container #177; NVIDIA/nvidia-container-toolkit #29, #102, #289
     """
     if found["device"]:
         return fail(

@@ -4,7 +4,7 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
 
 
 @signature(
-    "E: Sub-process /usr/bin/dpkg returned an error code ({code:int})",
+    "Sub-process /usr/bin/dpkg returned an error code ({code:int})",
     "dpkg: error processing package {package:name}",
     "dpkg: error processing archive {package:path}",
     checks=("reboot-pending", "driver-library-mismatch", "disk-low"),
