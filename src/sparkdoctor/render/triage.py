@@ -25,7 +25,8 @@ class Told(NamedTuple):
     """What there is to tell: where the log comes from, what is in it, and how this machine is as to that.
 
     `report` is None where no check was made. `argv` is the command, None where there was none, and `status` how it ended:
-    negative where by a signal. `fixes` are those for each check that goes with what was found.
+    negative where by a signal. `fixes` are those for each check that goes with what was found. `built` is
+    how the last build that we have looked after went, where that is of interest.
     """
 
     source: str
@@ -34,6 +35,7 @@ class Told(NamedTuple):
     argv: Sequence[str] | None
     status: int
     fixes: Mapping[str, Sequence[str]]
+    built: str | None = None
 
     @property
     def roots(self) -> list[Finding]:
@@ -100,6 +102,8 @@ def _root(page: Page, told: Told, root: Finding) -> None:
     here = list(dict.fromkeys((*told.here(root), *more)))
     said = root.verdict.remedy.command if root.verdict.remedy else None
     _here(page, here, said or "")
+    if told.built and root is told.roots[0]:
+        page.item(Text(f"{' ' * INDENT}- "), Text(f"here, the last `sparkdoctor build`: {terminal.clip(told.built)}", "dim"))
     page.blank()
 
 
@@ -194,6 +198,7 @@ def document(told: Told) -> dict[str, Any]:
         "results": [_finding(told, finding) for finding in log.findings],
         "last_errors": [{"line": quote.number, "text": quote.text} for quote in log.last],
         "problems": list(log.problems),
+        "last_build": told.built,
         "check": reports.document(told.report) if told.report else None,
     }
 
