@@ -22,7 +22,7 @@ DISTRIBUTIONS = {
     "torchaudio": "torchaudio",
     "torchvision": "torchvision",
     "transformer_engine": "transformer-engine",
-    "transformer_engine_torch": "transformer-engine",
+    "transformer_engine_torch": "transformer-engine-torch",
     "triton": "triton",
     "vllm": "vllm",
     "xformers": "xformers",
