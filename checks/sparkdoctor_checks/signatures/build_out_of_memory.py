@@ -3,12 +3,13 @@
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 from sparkdoctor_checks.signatures.compiler_runaway import ANOTHER_TOOLKIT, TAKE_IT
 
-FEWER_JOBS = "Bound the jobs to what memory holds, and build again; “sparkdoctor build -- COMMAND” does both."
+FEWER_JOBS = "Bound the jobs to what memory holds, and build again; `sparkdoctor build -- COMMAND` does both."
 BOUND = (
     "export MAX_JOBS=$(awk '/^MemAvailable/ {n = int(($2 / 1048576 - 16) / 4)} "
     "END {print (n < 1) ? 1 : ((n > 16) ? 16 : n)}' /proc/meminfo)"
 )
 """One job for each 4 GiB that are free beyond 16 GiB."""
+_OUT = ("out of memory", "emory exhausted", "Memory allocation failure", "Cannot allocate memory")
 _ONE_JOB = ("MAX_JOBS=1", "-j1", "-j 1", "--parallel 1")
 _TOOLS = (
     "ninja",
@@ -57,7 +58,7 @@ _TOOLS = (
     " exit code: -9 ",
     " exit code: 137 ",
     checks=("build-jobs-unbounded", "memory-low", "oom-killed-recently"),
-    because=("compiler-runaway", "killed-by-kernel", "memory-limit-reached", "killed-by-daemon"),
+    because=("compiler-runaway", "killed-by-kernel", "memory-limit-reached", "killed-by-daemon", "oom-killer-invoked"),
 )
 def build_out_of_memory(found: Found) -> Verdict | None:
     """A compiler ran out of memory, or was killed for it.
@@ -75,6 +76,8 @@ def build_out_of_memory(found: Found) -> Verdict | None:
         return None
     if found["command"] and not is_tool(found["command"]):
         return None
+    if "Memory allocation failure" in line and " fatal : " not in line:  # nvcc, ptxas and nvlink say it so
+        return None
     program = found["program"].strip("\"'").rpartition("/")[2]
     if not program and "ld terminated" in line:
         program = "ld"
@@ -86,7 +89,7 @@ def build_out_of_memory(found: Found) -> Verdict | None:
             command=TAKE_IT,
         )
     who = program or ("a step of the image" if step else "a compiler")
-    if "memory" in line:
+    if any(words in line for words in _OUT):
         return fail(f"{who} ran out of memory in a build", remedy=FEWER_JOBS, command=BOUND)
     return fail(f"{who} was killed in a build, most likely for want of memory", remedy=FEWER_JOBS, command=BOUND)
 
