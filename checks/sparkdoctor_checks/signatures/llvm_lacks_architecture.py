@@ -1,6 +1,7 @@
 """LLVM in Triton and other packages."""
 
 from sparkdoctor.plugin import Found, Verdict, signature, warn
+from sparkdoctor_checks.signatures.nvidia_image import renewal
 
 
 @signature(
@@ -19,8 +20,13 @@ def llvm_lacks_architecture(found: Found) -> Verdict | None:
     architecture = found["architecture"]
     if not architecture.startswith("sm_"):
         return None
-    return warn(
-        f"a compiler in a Python package (LLVM) does not know {architecture}",
-        remedy="Upgrade PyTorch and Triton, and the package that brings its own compiler.",
-        command="python -m pip install --upgrade 'torch>=2.11' 'triton>=3.6'",
+    if any("cuequivariance" in line.lower() for line in (*found.before, found.line, *found.after)):
+        return warn(
+            f"the compiler (LLVM) in cuEquivariance's operators does not know {architecture}",
+            remedy="Take cuEquivariance 0.9 or later, with the operators for PyTorch's CUDA.",
+            command="python3 -m pip install --upgrade 'cuequivariance-torch>=0.9' 'cuequivariance-ops-torch-cu13>=0.9'",
+        )
+    remedy, command = renewal(
+        found, "Upgrade PyTorch and Triton.", "python3 -m pip install --upgrade 'torch>=2.11' 'triton>=3.6'"
     )
+    return warn(f"a compiler in a Python package (LLVM) does not know {architecture}", remedy=remedy, command=command)
