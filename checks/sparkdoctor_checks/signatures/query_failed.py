@@ -1,6 +1,11 @@
 """Queries that OpenFold3 gives up."""
 
+from shlex import quote
+
 from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
+
+EACH_LOG = "find . -path '*/logs/predict_err_rank*.log' -exec sparkdoctor triage {} ';'"
+"""They are named by the rank of the process; where the output directory is, the log does not always say."""
 
 
 @signature(
@@ -32,5 +37,5 @@ def query_failed(found: Found) -> Verdict | None:
     return fail(
         f"the query {query} failed, though OpenFold3 ends with exit status 0",
         remedy="Its error is in the log of its output directory: look at its last line.",
-        command="sparkdoctor triage predictions/logs/predict_err_rank0.log",
+        command=f"sparkdoctor triage {quote(found['log'])}" if found["log"] else EACH_LOG,
     )

@@ -1,6 +1,7 @@
 """OpenFold3's summary."""
 
 from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.query_failed import EACH_LOG
 
 
 @signature(
@@ -28,5 +29,5 @@ def summary_counts_failures(found: Found) -> Verdict | None:
     return fail(
         f"{found['failed']} of OpenFold3's queries failed, though it ends with exit status 0",
         remedy="Look for the first error above it, or in the log of its output directory.",
-        command="sparkdoctor triage predictions/logs/predict_err_rank0.log",
+        command=EACH_LOG,
     )
