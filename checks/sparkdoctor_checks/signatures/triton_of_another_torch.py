@@ -3,7 +3,7 @@
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 COMMAND = (
-    'python -m pip install "$(python -c "import importlib.metadata as m;'
+    'python3 -m pip install "$(python3 -c "import importlib.metadata as m;'
     " print(next(r.split(';')[0] for r in m.requires('torch') if 'triton' in r))\")\""
 )
 
