@@ -1,6 +1,7 @@
 """docker and the NVIDIA Container Toolkit."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.snap_docker import FROM_APT
 
 
 @signature(
@@ -34,8 +35,8 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
     if any("/snap/" in line for line in near):
         return fail(
             "docker is a snap, which does not see the NVIDIA Container Toolkit",
-            remedy="Remove the snap, and install docker from apt.",
-            command="sudo snap remove docker && sudo apt install docker.io && sudo nvidia-ctk runtime configure --runtime=docker",
+            remedy="Remove the snap, and take docker from apt.",
+            command=FROM_APT,
             needs_root=True,
         )
     if "is configured" in found.line:

@@ -2,6 +2,12 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
 
+FROM_APT = (
+    "sudo snap remove docker && { [ -x /usr/bin/docker ] || sudo apt install docker.io; }"
+    " && sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
+)
+"""DGX OS brings a docker of its own, which docker.io would put out."""
+
 
 @signature(
     " /snap/bin/docker ",
@@ -36,13 +42,13 @@ def snap_docker(found: Found) -> Verdict:
     if found["place"]:
         return fail(
             f"docker cannot see {found['place']}: as a snap it sees the home directory alone",
-            remedy="Remove the snap, and install docker from apt.",
-            command="sudo snap remove docker && sudo apt install docker.io && sudo nvidia-ctk runtime configure --runtime=docker",
+            remedy="Remove the snap, and take docker from apt.",
+            command=FROM_APT,
             needs_root=True,
         )
     return warn(
         "docker is a snap here: it does not see the NVIDIA Container Toolkit",
-        remedy="Remove the snap, and install docker from apt.",
-        command="sudo snap remove docker && sudo apt install docker.io && sudo nvidia-ctk runtime configure --runtime=docker",
+        remedy="Remove the snap, and take docker from apt.",
+        command=FROM_APT,
         needs_root=True,
     )
