@@ -13,7 +13,7 @@ def operation_not_permitted(found: Found) -> Verdict | None:
     """CUDA has refused an ordinary operation (error 800).
 
     Seen on GB10 with driver 580.159.03: engines die of it after hours or days of work. It was not seen after an update to
-    580.178.04. While a stream is captured the words go on (“when stream is capturing”): that is another matter.
+    580.178.04. While a stream is captured the words go on (`when stream is capturing`): that is another matter.
 
     Sources:
     - vllm-project/vllm #52877; sgl-project/sglang #40948; hasso5703/dgx-spark-qwen38 #26
