@@ -15,7 +15,7 @@ def llvm_lacks_architecture(found: Found) -> Verdict | None:
     `LLVM ERROR: Cannot select`. Triton knows 12.x from 3.3 on, cuEquivariance 12.1 from 0.9 on.
 
     Sources:
-    - NVIDIA/cuEquivariance #209, #255; lllyasviel/FramePack #8
+    - NVIDIA/cuEquivariance #255; lllyasviel/FramePack #8; woct0rdho/triton-windows #93; fishaudio/fish-speech #907
     """
     architecture = found["architecture"]
     if not architecture.startswith("sm_"):

@@ -21,7 +21,7 @@ def numpy_incompatible(found: Found) -> Verdict:
     newer one than is installed cannot be imported either. PyTorch itself is compiled for 2 from 2.3 on.
 
     Sources:
-    - NumPy 2.0 migration guide; numpy/core/_internal and numpy/__init__ of 2.x
+    - NumPy 2.0 migration guide; numpy/core/_multiarray_umath.py, __init__.py and __multiarray_api.h of NumPy 2.4
     """
     if "A module that was compiled" in found.line:
         return warn(

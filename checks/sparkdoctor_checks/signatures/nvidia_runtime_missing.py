@@ -46,6 +46,14 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
             command="sudo nvidia-ctk runtime configure --runtime=containerd && sudo systemctl restart containerd",
             needs_root=True,
         )
+    if "from CDI" in found.line:
+        return fail(
+            "docker found no CDI specification of a GPU: the NVIDIA Container Toolkit is not installed, or has not written one",
+            remedy="Install it, let it write the specification, and restart docker.",
+            command="sudo apt install nvidia-container-toolkit"
+            " && sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml && sudo systemctl restart docker",
+            needs_root=True,
+        )
     if "executable file not found" in found.line:
         return fail(
             "the NVIDIA Container Toolkit is not installed, though docker is told to use it",

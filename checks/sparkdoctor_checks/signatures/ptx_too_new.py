@@ -14,6 +14,7 @@ _CUDA = {"8.5": "12.5", "8.6": "12.7", "8.7": "12.8", "8.8": "12.9", "9.0": "13.
     ": a PTX JIT compilation failed",
     "results in CUDA_ERROR_INVALID_PTX ",
     checks=("cuda-newer-than-driver", "driver-too-old", "triton-ptxas-too-old"),
+    because=("container-wants-newer-driver",),
 )
 def ptx_too_new(found: Found) -> Verdict:
     """PTX was made by a newer CUDA than the one that is to compile it.

@@ -30,7 +30,7 @@ def snap_docker(found: Found) -> Verdict:
     apt; where both are installed, PATH decides.
 
     Sources:
-    - canonical/docker-snap #180; NVIDIA/nvidia-docker #1637, #1311; snapcore, snap-confine
+    - canonical/docker-snap #180, #188; sirixdb/sirix #632; NVIDIA/nvidia-docker #1637, #1311; snapcore, snap-confine
     """
     if "snap-confine" in found.line:
         return fail(
@@ -41,7 +41,7 @@ def snap_docker(found: Found) -> Verdict:
         )
     if found["place"]:
         return fail(
-            f"docker cannot see {found['place']}: as a snap it sees the home directory alone",
+            f"docker cannot see {found['place']}: most likely it is the snap, which sees the home directory alone",
             remedy="Remove the snap, and take docker from apt.",
             command=FROM_APT,
             needs_root=True,

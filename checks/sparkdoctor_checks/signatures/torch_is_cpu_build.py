@@ -9,6 +9,7 @@ from sparkdoctor_checks.signatures.nvidia_image import in_nvidias_image
     "RuntimeError: PyTorch was compiled without CUDA support",
     "RuntimeError: PyTorch is not linked with support for cuda devices",
     checks=("torch-without-cuda",),
+    because=("torch-replaced",),
 )
 def torch_is_cpu_build(found: Found) -> Verdict:
     """The PyTorch that runs was built without CUDA.

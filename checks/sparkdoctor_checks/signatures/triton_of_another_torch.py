@@ -15,6 +15,7 @@ COMMAND = (
     "module 'triton.language' has no attribute '{name:name}'",
     "Cannot find a working triton installation",
     checks=("triton-torch-mismatch", "triton-missing", "deepspeed-import-dies"),
+    because=("torch-replaced",),
 )
 def triton_of_another_torch(found: Found) -> Verdict | None:
     """The installed Triton is not the one that PyTorch was made for.

@@ -28,7 +28,7 @@ def xid_of_program(found: Found) -> Verdict | None:
 
     Sources:
     - NVIDIA, Xid Errors, "Analyzing Xid Errors with the Xid Catalog"
-    - sgl-project/sglang #32855; vllm-project/vllm #52877
+    - vllm-project/vllm #52877
     """
     means = _MEANS.get(int(found["xid"]))
     if means is None:
