@@ -15,6 +15,7 @@ from sparkdoctor_checks.signatures.snap_docker import FROM_APT
     'exec: "nvidia-container-runtime-hook": executable file not found',
     'exec: "nvidia-container-toolkit": executable file not found',
     'no runtime for "nvidia" is configured',
+    'default OCI runtime "nvidia" not found',
     checks=("gpu-not-visible",),
     because=("snap-docker",),
 )
@@ -26,7 +27,7 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
 
     Sources:
     - NVIDIA/dgx-spark-playbooks #26; NVIDIA/nvidia-docker #1034, #1637 (snap); NVIDIA/nvidia-container-toolkit #653
-    - containerd, "no runtime for … is configured" (Kubernetes)
+    - containerd, "no runtime for … is configured" (Kubernetes); podman 4.3, run
     """
     driver = found["driver"]
     if driver and driver not in ("nvidia", "cdi"):
@@ -37,6 +38,13 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
             "docker is a snap, which does not see the NVIDIA Container Toolkit",
             remedy="Remove the snap, and take docker from apt.",
             command=FROM_APT,
+            needs_root=True,
+        )
+    if "OCI runtime" in found.line:
+        return fail(
+            "podman has no runtime called nvidia: it takes a GPU by CDI",
+            remedy="Say --device nvidia.com/gpu=all instead of --runtime nvidia, once its specification is written.",
+            command="sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml && nvidia-ctk cdi list",
             needs_root=True,
         )
     if "is configured" in found.line:

@@ -14,6 +14,7 @@ EACH_LOG = "find . -path '*/logs/predict_err_rank*.log' -exec sparkdoctor triage
     "Failed to write predictions for query_id(s) {query}: {why}",
     "Failed to process {query:name} with preferred",
     "Error Message: {why}",
+    checks=("kernel-backend-unavailable", "weights-missing"),
     because=(ANYTHING,),
 )
 def query_failed(found: Found) -> Verdict | None:

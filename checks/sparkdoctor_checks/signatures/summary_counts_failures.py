@@ -7,6 +7,7 @@ from sparkdoctor_checks.signatures.query_failed import EACH_LOG
 @signature(
     "- Failed Queries: {failed:int}",
     "PREDICTION SUMMARY (INCOMPLETE (Rank {rank:int}))",
+    checks=("kernel-backend-unavailable", "weights-missing"),
     because=("query-failed", "prediction-out-of-memory", ANYTHING),
 )
 def summary_counts_failures(found: Found) -> Verdict | None:

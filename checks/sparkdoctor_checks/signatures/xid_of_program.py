@@ -17,7 +17,7 @@ _MEANS = {
 @signature(
     "NVRM: Xid ({device:path}): {xid:int}",
     "NVRM: Xid {xid:int}, ",
-    checks=("driver-branch-unsupported", "memory-low", "oom-killed-recently"),
+    checks=("torch-cannot-compute", "driver-branch-unsupported"),
     because=("gpu-fault", "cuda-program-fault", "no-kernel-image", "operation-not-permitted"),
 )
 def xid_of_program(found: Found) -> Verdict | None:
