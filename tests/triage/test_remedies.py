@@ -3,6 +3,7 @@
 import re
 import string
 from shlex import split
+from subprocess import run
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_a_log_puts_nothing_into_a_shell(name: str) -> None:
 def test_nothing_replaces_pytorch_in_nvidias_images(name: str) -> None:
     for verdict in _verdicts(SIGNATURES[name], IMAGE):
         command = (verdict.remedy.command if verdict.remedy else None) or ""
-        assert "torch>=" not in command, command
+        assert "'torch>=" not in command, command
         assert "--break-system-packages" not in command
 
 
@@ -65,3 +66,16 @@ def test_what_needs_root_says_so(name: str) -> None:
                 continue
             assert remedy.needs_root or "sudo " not in remedy.command, remedy.command
             assert remedy.needs_reboot or "reboot" not in remedy.command, remedy.command
+
+
+@pytest.mark.parametrize("name", sorted(SIGNATURES))
+def test_a_command_can_be_pasted(name: str) -> None:
+    for above in (OURS, IMAGE):
+        for verdict in _verdicts(SIGNATURES[name], above):
+            command = verdict.remedy.command if verdict.remedy else None
+            if command is None:
+                continue
+            assert "…" not in command
+            assert "\n" not in command
+            assert run(["bash", "-n", "-c", command], check=False).returncode == 0, command
+            assert not re.search(r"pip install python3? |(?<![\w/.-])python -m", command), command

@@ -12,10 +12,10 @@ def apptainer_without_gpu(found: Found) -> Verdict:
     """Apptainer found no NVIDIA driver to bind into the container.
 
     `--nv` takes the driver's libraries from the host; there they are missing, or ldconfig does not know them. The container
-    starts, without a GPU.
+    starts, without a GPU, which is as it should be where none is wanted.
 
     Sources:
-    - apptainer, internal/pkg/runtime/launcher ("Could not find any nv files on this host!")
+    - apptainer/singularity #6356; NixOS/nixpkgs #334853
     """
     del found
     return warn(

@@ -6,24 +6,23 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 @signature(
     "E: Unable to correct problems, you have held broken packages",
     "The following packages have unmet dependencies:",
-    "E: Unable to satisfy dependencies. Reached two conflicting assignments:",
+    "Error: Unable to correct problems, you have held broken packages",
+    "Unable to satisfy dependencies. Reached two conflicting assignments:",
     "E: Unable to locate package {package:name}",
-    "E: Couldn't find any package by glob '{glob}'",
+    "Error: Unable to locate package {package:name}",
     "Package '{candidate:name}' has no installation candidate",
     checks=("dgx-os-outdated", "reboot-pending"),
     because=("network-unreachable", "dpkg-unfinished", "apt-locked", "certificate-rejected"),
 )
-def apt_cannot_install(found: Found) -> Verdict | None:
+def apt_cannot_install(found: Found) -> Verdict:
     """Apt cannot install what was asked for.
 
     Its lists are old or empty (in a fresh container), or packages of the driver are of two releases: on a Spark driver, firmware
     and kernel are updated together, never with a bare `apt upgrade`.
 
     Sources:
-    - apt, its messages; apt 2.6 and 3.0; NVIDIA forum t/378200
+    - the words of apt 2.6 and 3.0; NVIDIA forum t/378200
     """
-    if found["glob"]:
-        return None
     name = found["package"] or found["candidate"]
     if name:
         return fail(

@@ -1,6 +1,7 @@
 """Attention kernels that refuse this GPU."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
+from sparkdoctor_checks.signatures.renewal import renewed
 
 
 @signature(
@@ -20,7 +21,7 @@ def attention_kernel_unfit(found: Found) -> Verdict:
     needs none of these packages.
 
     Sources:
-    - Dao-AILab/flash-attention #762, #1969; GuigsEvt/dgx_spark_config #5; pytorch/pytorch #176093
+    - Dao-AILab/flash-attention #1464, #1969; GuigsEvt/dgx_spark_config #5; pytorch/pytorch #176093
     - facebookresearch/xformers #1263; Comfy-Org/ComfyUI #11602
     """
     if found["direction"]:
@@ -29,19 +30,28 @@ def attention_kernel_unfit(found: Found) -> Verdict:
         return fail(
             f"xformers has no attention kernel for this GPU or these inputs{why}",
             remedy="Do without xformers: PyTorch's own attention takes its place.",
-            command="python -m pip uninstall -y xformers",
+            command="python3 -m pip uninstall -y xformers",
         )
     if built := found["built"]:
+        if "but running on" in found.line:
+            return fail(
+                f"an attention kernel ends at sm_{found['most']}, and refuses sm_{built}",
+                remedy='Do without flash-attn (attn_implementation="sdpa").',
+                command="python3 -m pip uninstall -y flash-attn",
+            )
+        remedy, command = renewed(
+            found, "Take PyTorch's official wheel, whose kernels run here.", "--force-reinstall 'torch>=2.11'"
+        )
         return fail(
             f"this PyTorch was built for sm_{built}, where its attention kernels end at sm_{found['most']}",
-            remedy="Take PyTorch's official wheel, whose kernels run here.",
-            command="python -m pip install --force-reinstall 'torch>=2.11'",
+            remedy=remedy,
+            command=command,
         )
     if "xFormers" in found.line:
         return warn(
             "xformers was built for another PyTorch than the one that is here, and goes without its kernels",
             remedy="Do without xformers: PyTorch's own attention takes its place.",
-            command="python -m pip uninstall -y xformers",
+            command="python3 -m pip uninstall -y xformers",
         )
     if reason := found["reason"]:
         return fail(
@@ -50,6 +60,6 @@ def attention_kernel_unfit(found: Found) -> Verdict:
         )
     return fail(
         "flash-attn refuses this GPU: it is older than 8.0, or newer than this flash-attn",
-        remedy='Do without flash-attn (attn_implementation="sdpa"), or build a newer one for this GPU.',
-        command="python -m pip uninstall -y flash-attn",
+        remedy='Do without flash-attn (attn_implementation="sdpa").',
+        command="python3 -m pip uninstall -y flash-attn",
     )

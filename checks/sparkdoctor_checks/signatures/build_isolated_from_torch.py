@@ -40,10 +40,10 @@ def build_isolated_from_torch(found: Found) -> Verdict | None:
         return fail(
             f"a package's build needs {module}, which is missing where it builds",
             remedy="Install the build tools, and build without isolation.",
-            command="pip install 'setuptools<81' wheel packaging ninja",
+            command="python3 -m pip install 'setuptools<81' wheel packaging ninja",
         )
     return fail(
         f"a package is built in an environment of its own, where there is no {module}",
         remedy=f"Install {module} and the build tools first, then the package with --no-build-isolation.",
-        command="pip install setuptools wheel packaging psutil ninja",
+        command="python3 -m pip install setuptools wheel packaging psutil ninja",
     )

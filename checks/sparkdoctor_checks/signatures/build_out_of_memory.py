@@ -3,7 +3,7 @@
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 from sparkdoctor_checks.signatures.compiler_runaway import ANOTHER_TOOLKIT, TAKE_IT
 
-FEWER_JOBS = "Bound the jobs to what memory holds, and build again; “sparkdoctor build -- COMMAND” does both."
+FEWER_JOBS = "Bound the jobs to what memory holds, and build again; `sparkdoctor build -- COMMAND` does both."
 BOUND = (
     "export MAX_JOBS=$(awk '/^MemAvailable/ {n = int(($2 / 1048576 - 16) / 4)} "
     "END {print (n < 1) ? 1 : ((n > 16) ? 16 : n)}' /proc/meminfo)"
@@ -39,7 +39,7 @@ _TOOLS = (
     "{program:name}: out of memory allocating {size:int} bytes",
     "catastrophic error: out of memory",
     "LLVM ERROR: out of memory",
-    " Memory allocation failure",
+    "fatal : Memory allocation failure",
     "final link failed: memory exhausted",
     "final link failed: Memory exhausted",
     "*** [{target}] Killed ",
@@ -57,7 +57,7 @@ _TOOLS = (
     " exit code: -9 ",
     " exit code: 137 ",
     checks=("build-jobs-unbounded", "memory-low", "oom-killed-recently"),
-    because=("compiler-runaway", "killed-by-kernel", "memory-limit-reached", "killed-by-daemon"),
+    because=("compiler-runaway", "killed-by-kernel", "memory-limit-reached", "killed-by-daemon", "oom-killer-invoked"),
 )
 def build_out_of_memory(found: Found) -> Verdict | None:
     """A compiler ran out of memory, or was killed for it.

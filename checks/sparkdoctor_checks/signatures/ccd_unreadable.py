@@ -26,8 +26,14 @@ def ccd_unreadable(found: Found) -> Verdict | None:
         around = (*found.before, *found.after)
         if not any("bcif" in line or "ccd" in line for line in around):
             return None
+    if found["file"] and "biotite" not in found["file"]:
+        return fail(
+            f"there is no dictionary of chemical components in {found['file']}",
+            remedy="Mend dataset_config_kwargs.ccd_file_path in the runner YAML, or take it out: biotite has one.",
+        )
     return fail(
         "the dictionary of chemical components cannot be read: a download broke off, or it is not there",
         remedy="Install biotite again, which brings it.",
-        command="python3 -m pip install --force-reinstall --no-deps biotite",
+        command="python3 -m pip install --force-reinstall --no-deps"
+        """ biotite=="$(python3 -c 'from importlib.metadata import version; print(version("biotite"))')\"""",
     )

@@ -8,7 +8,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     " is not one of the following:",
     "CUDA_ARCHITECTURES is empty for target",
     'CUDA_ARCHITECTURES is set to "native", but',
-    checks=("arch-list-wrong", "gpu-not-visible"),
+    checks=("gpu-not-visible", "nvcc-lacks-architecture"),
 )
 def cmake_architectures_wrong(found: Found) -> Verdict | None:
     """CMake cannot use the CUDA architectures that it was given.
@@ -26,6 +26,6 @@ def cmake_architectures_wrong(found: Found) -> Verdict | None:
     )
     return fail(
         f"CMAKE_CUDA_ARCHITECTURES {what}",
-        remedy="Name the architecture as CMake wants it, 121, and configure again in an empty directory.",
+        remedy="Name the architecture as CMake wants it, 121 (not by -D as well), and configure in an empty directory.",
         command="export CUDAARCHS=121",
     )

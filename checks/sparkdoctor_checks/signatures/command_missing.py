@@ -18,11 +18,6 @@ _CURES = {
         "Start a new shell where conda is set up, or install Miniforge for aarch64.",
         'eval "$(~/miniforge3/bin/conda shell.bash hook)"',
     ),
-    "run_openfold": ("Activate the environment that has OpenFold3, or install it.", "sparkdoctor check openfold3-missing"),
-    "setup_openfold": (
-        "Activate the environment that has OpenFold3, or install it.",
-        "sparkdoctor check openfold3-missing",
-    ),
 }
 
 
@@ -31,18 +26,17 @@ _CURES = {
     "zsh: command not found: {tool:name}",
     "sh: {line:int}: {tool:name}: not found",
     "env: '{tool:name}': No such file or directory",
-    checks=("openfold3-missing",),
 )
 def command_missing(found: Found) -> Verdict | None:
     """A command that an installation needs is not there, or not on PATH.
 
-    Programs of an environment are on PATH while it is activated. Ubuntu has `python3`, and no `python`.
+    Ubuntu has `python3`, and no `python`; pip is in an environment, and on PATH while that is activated.
 
     Sources:
-    - bash, zsh and dash, their messages
+    - bash 5.2 and dash, run; the words of zsh
     """
     tool = found["tool"]
     if tool not in _CURES:
         return None
     remedy, command = _CURES[tool]
-    return fail(f"there is no command {tool} on PATH", remedy=remedy, command=command)
+    return fail(f"there is no command {tool} on PATH", remedy=remedy, command=command, needs_root=command.startswith("sudo "))

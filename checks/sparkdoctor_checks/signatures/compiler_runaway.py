@@ -8,6 +8,7 @@ COMPILERS = frozenset(
 )
 ANOTHER_TOOLKIT = "Build with another toolkit (CUDA 13.0); fewer jobs do not help."
 TAKE_IT = "export CUDA_HOME=/usr/local/cuda-13.0 PATH=/usr/local/cuda-13.0/bin:$PATH"
+_NVIDIAS = frozenset(("cudafe++", "cicc", "ptxas", "fatbinary", "nvcc", "nvlink"))
 RUNAWAY = 20 << 20
 """KiB that no sound compiler takes: 3 to 5 GB is what CUTLASS needs."""
 _UNITS = {"k": 1, "m": 1 << 10, "g": 1 << 20, "t": 1 << 30}
@@ -15,6 +16,7 @@ _UNITS = {"k": 1, "m": 1 << 10, "g": 1 << 20, "t": 1 << 30}
 
 @signature(
     "Killed process {pid:int} ({program}) total-vm:{virtual:int}kB, anon-rss:{resident:int}kB",
+    "Killed process {pid:int} ({program}), UID {uid:int}, total-vm:{virtual:int}kB, anon-rss:{resident:int}kB",
     " R {cpu:number} {percent:number} {time:word} cudafe++ ",
     " D {cpu:number} {percent:number} {time:word} cudafe++ ",
     " R {cpu:number} {percent:number} {time:word} cicc ",
@@ -35,6 +37,11 @@ def compiler_runaway(found: Found) -> Verdict | None:
     if program not in COMPILERS or resident < RUNAWAY:
         return None
     size = f"{resident / 976562.5:.0f} GB" if found["program"] else "more than 20 GB"  # several lines of top are one trouble
+    if program not in _NVIDIAS:
+        return fail(
+            f"{program} took {size} by itself: it grows without bounds",
+            remedy="Build with another version of it, or without link-time optimisation; fewer jobs do not help.",
+        )
     return fail(
         f"{program} took {size} for one source file: it grows without bounds",
         remedy=ANOTHER_TOOLKIT,
@@ -47,7 +54,7 @@ def killed_kib(line: str) -> int:
     total = 0
     for name in ("anon-rss:", "file-rss:", "shmem-rss:"):
         digits = line.partition(name)[2].partition("kB")[0]
-        total += int(digits) if digits.isdigit() and len(digits) < 16 else 0
+        total += int(digits) if digits.isdecimal() and len(digits) < 16 else 0
     return total
 
 
@@ -58,6 +65,6 @@ def _top(line: str) -> tuple[str, int]:
     resident = words[-7] if len(words) >= 12 else ""
     number, unit = (resident[:-1], resident[-1:].lower()) if resident[-1:].isalpha() else (resident, "k")
     whole, _, rest = number.partition(".")
-    if unit not in _UNITS or not (whole.isdigit() and len(whole) < 12 and (rest or "0").isdigit()):
+    if unit not in _UNITS or not (whole.isdecimal() and len(whole) < 12 and (rest or "0").isdecimal()):
         return program, 0
     return program, int(float(number) * _UNITS[unit])

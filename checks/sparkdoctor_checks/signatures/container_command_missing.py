@@ -2,6 +2,9 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
+_OTHERS = ("nvidia-smi", "nvidia-ctk", "nvcc", "ninja", "cc", "gcc", "c++", "g++", "clang", "clang++")
+"""Programs whose absence is told for itself."""
+
 
 @signature(
     'exec: "{program:path}": executable file not found',
@@ -16,10 +19,11 @@ def container_command_missing(found: Found) -> Verdict | None:
     line ends, or with an interpreter that the image lacks, is "not found" as well.
 
     Sources:
-    - runc and moby, their messages
+    - the words of runc 1.1 and docker 28
     """
     program = found["program"]
-    if program.startswith(("nvidia-container", "nvidia-ctk")) or "fork/exec" in found.line:
+    ours = program.rpartition("/")[2] in _OTHERS or program.startswith("nvidia-container")
+    if "fork/exec" in found.line or (ours and "permission denied" not in found.line):
         return None
     if "permission denied" in found.line:
         return fail(

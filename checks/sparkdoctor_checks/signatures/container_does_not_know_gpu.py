@@ -1,6 +1,6 @@
 """The banner of NVIDIA's containers about the GPU."""
 
-from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
+from sparkdoctor.plugin import Found, Verdict, ok, signature, warn
 
 
 @signature(
@@ -13,17 +13,17 @@ from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
 def container_does_not_know_gpu(found: Found) -> Verdict:
     """A container says that it may not know the GPU.
 
-    “May not yet be supported” stands where the container was built for the same major version of compute capability: code for
-    12.0 runs on GB10 (12.1), and the words are harmless. “Is not yet supported” stands where it was not: nothing runs.
+    "May not yet be supported" stands where the container was built for the same major version of compute capability: code for
+    12.0 runs on GB10 (12.1), and the words are harmless. "Is not yet supported" stands where it was not: then kernels that were
+    compiled with it do not run, and what needs none works all the same.
 
     Sources:
-    - NVIDIA's container entry point (checkSMVER.sh)
-    - NVIDIA, NGC containers 25.01 to 25.05 on GB10
+    - ChenRocks/UNITER #90, MIC-DKFZ/nnDetection #204, fauxpilot/fauxpilot #69; notes of users of NGC 24.11 on GB10
     """
     if "may not yet" in found.line:
         return ok("the container is older than this GPU; harmless: it has code for the same major version, which runs here")
-    return fail(
-        "the container was not built for this GPU",
+    return warn(
+        "the container was not built for this GPU: its kernels do not run here",
         remedy="Take a newer image of NVIDIA's; 25.11 and later know GB10.",
         command="docker pull nvcr.io/nvidia/pytorch:25.11-py3",
     )

@@ -16,7 +16,7 @@ def container_in_the_way(found: Found) -> Verdict:
     A container that has ended keeps its name until it is removed; `--rm` removes it at its end.
 
     Sources:
-    - moby, daemon/names.go and libnetwork/portallocator; podman, libpod
+    - the words of docker 28 and podman
     """
     if found["name"]:
         return fail(
@@ -28,4 +28,5 @@ def container_in_the_way(found: Found) -> Verdict:
         f"another program has the port of {found['address']}",
         remedy="Stop it, or give this container another port (-p).",
         command="docker ps --format '{{.Names}}: {{.Ports}}'; sudo ss -ltnp",
+        needs_root=True,
     )

@@ -14,7 +14,7 @@ def container_shared_memory_default(found: Found) -> Verdict:
     nothing to do with the memory of the GPU.
 
     Sources:
-    - NVIDIA's container entry point; docker run's documentation (--shm-size, --ipc)
+    - NVIDIA's NGC containers, their banner; docker run's documentation (--shm-size, --ipc)
     """
     size = found["size"].rstrip(".")
     return ok(f"the container has {size} of shared memory; harmless until data loaders use workers (then --ipc=host)")

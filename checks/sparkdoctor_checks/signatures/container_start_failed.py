@@ -20,7 +20,7 @@ def container_start_failed(found: Found) -> Verdict:
     These words only wrap those of the runtime: the end of the line, or the next one, says why.
 
     Sources:
-    - moby, containerd and runc, their messages
+    - NVIDIA/nvidia-container-toolkit #102, #1239; AbdBarho/stable-diffusion-webui-docker #703
     """
     del found
     return fail(

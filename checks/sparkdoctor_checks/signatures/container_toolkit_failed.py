@@ -23,7 +23,7 @@ def container_toolkit_failed(found: Found) -> Verdict:
     as a snap, an engine without root, and files of the driver within the image all stop it.
 
     Sources:
-    - libnvidia-container, src/cli; NVIDIA/nvidia-docker #957; canonical/docker-snap #180
+    - NVIDIA/nvidia-docker #957, #1404; NVIDIA/libnvidia-container #177; NVIDIA/nvidia-container-toolkit #29, #102, #289
     """
     if found["device"]:
         return fail(
@@ -31,23 +31,36 @@ def container_toolkit_failed(found: Found) -> Verdict:
             remedy="Ask for all of them: --gpus all, or NVIDIA_VISIBLE_DEVICES=all; a Spark has one, number 0.",
             command="nvidia-smi -L",
         )
-    if "/snap/" in found.line or "bpf_prog_query" in found.line or found["file"]:
+    if "/snap/" in found.line:
         return fail(
-            "the container engine may not set up devices: it runs as a snap, or without root",
-            remedy="Take docker from apt; for an engine without root, leave the control groups alone:",
+            "docker is a snap here, and may not set up devices",
+            remedy="Remove the snap, and install docker from apt.",
+            command="sudo snap remove docker && sudo apt install docker.io && sudo nvidia-ctk runtime configure --runtime=docker",
+            needs_root=True,
+        )
+    if "file exists" in found.line:
+        return fail(
+            "the image brings files of the driver itself, where the host's are to be mounted",
+            remedy="Take the published image; one that was committed or built with the driver inside is of no use.",
+        )
+    if "bpf_prog_query" in found.line or found["file"]:
+        return fail(
+            "the container engine may not set up devices: it runs without root",
+            remedy="Let the toolkit leave the control groups alone.",
             command="sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups --in-place",
             needs_root=True,
         )
     if found["ldcache"]:
+        there = "/sbin/ldconfig" if "ldconfig.real: no such file" in found.line else "/sbin/ldconfig.real"
         return fail(
             "the NVIDIA Container Toolkit did not find or could not run ldconfig",
             remedy="Write its settings anew for this system; docker needs no restart for it.",
-            command="sudo nvidia-ctk config --in-place --set nvidia-container-cli.ldconfig=@/sbin/ldconfig.real",
+            command=f"sudo nvidia-ctk config --in-place --set nvidia-container-cli.ldconfig=@{there}",
             needs_root=True,
         )
     return fail(
         "the NVIDIA Container Toolkit could not mount the driver into the container",
-        remedy="Bring toolkit and driver to one release, and restart docker; an image must not bring the driver's files itself.",
+        remedy="Bring toolkit and driver to one release, and restart docker.",
         command="sudo apt update && sudo apt dist-upgrade && sudo systemctl restart docker",
         needs_root=True,
     )

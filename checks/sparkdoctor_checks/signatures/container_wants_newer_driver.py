@@ -28,12 +28,12 @@ def container_wants_newer_driver(found: Found) -> Verdict:
     _, there, rest = said.partition(" version ")
     has = rest.split()[0] if there and rest.split() else ""
     major = has.partition(".")[0]
-    if there and not major.isdigit():
+    if there and not major.isdecimal():
         return fail(
             f"the container was built for driver {found['wanted']} and has reached no driver at all",
             remedy="Start the container with --gpus all.",
         )
-    if wanted.isdigit() and major.isdigit() and _cuda(int(major)) < _cuda(int(wanted)):
+    if wanted.isdecimal() and major.isdecimal() and _cuda(int(major)) < _cuda(int(wanted)):
         return fail(
             f"the container was built for driver {found['wanted']}; driver {has} is too old for its CUDA",
             remedy="Update the driver on the host and restart, or take an older image.",
@@ -41,8 +41,9 @@ def container_wants_newer_driver(found: Found) -> Verdict:
             needs_root=True,
             needs_reboot=True,
         )
+    works = f"driver {has} runs CUDA {_cuda(int(major))} nevertheless" if has else "within one major version of CUDA it runs"
     return warn(
-        f"the container was built for driver {found['wanted']}; driver {has or '580'} runs CUDA 13 nevertheless, but for PTX",
+        f"the container was built for driver {found['wanted']}; {works}, but for PTX",
         remedy="Let it compute something. Only if that fails with error 222, take an older image; no newer driver is needed.",
         command="python3 -c 'import torch; x = torch.ones(64, 64, device=\"cuda\"); print((x @ x).sum())'",
     )

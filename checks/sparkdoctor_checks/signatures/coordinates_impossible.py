@@ -6,7 +6,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 @signature(
     "{columns:int} pre-decimal columns for {axis:name} are available, but array would require {needed:int}",
     " nan nan nan ",
-    checks=("weights-missing",),
+    checks=("weights-missing", "triton-cannot-compile", "torch-cannot-compute"),
 )
 def coordinates_impossible(found: Found) -> Verdict | None:
     """The predicted coordinates are far too large, or not numbers.

@@ -1,21 +1,24 @@
 """CUDA's libraries that a wheel was built with."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import renewed
 
 _CUDA = (
     *("libcudart", "libcublas", "libcublasLt", "libcufft", "libcurand", "libcusolver", "libcusparse", "libnvrtc"),
     *("libnvJitLink", "libcupti", "libcufile", "libnvToolsExt", "libnppc", "libnvjpeg", "libnvrtc-builtins"),
 )
 _OTHERS = ("libcudnn", "libnccl", "libcusparseLt", "libnvshmem_host", "libcudss")
-_OF_MAJOR = {"12": {"libcufft": "11", "libcurand": "10", "libcusolver": "11"}, "13": {"libcufft": "12", "libcusolver": "12"}}
+_OF_MAJOR = {"12": {"libcufft": "11", "libcusolver": "11"}, "13": {"libcufft": "12", "libcusolver": "12"}}
 """Libraries whose number is not that of CUDA."""
+_OF_SEVERAL = ("libcurand.so.10", "libcusparse.so.12", "libcufile.so.0", "libnvToolsExt.so.1")
+"""Those that bear the same number in CUDA 12 and 13."""
 
 
 @signature(
     "{library:path}: cannot open shared object file",
     "Library {library:path} is not found or cannot be loaded",
     "Unable to load any of {{{library:path},",
-    checks=("cuda-home-wrong", "torch-without-cuda", "nvcc-torch-mismatch"),
+    checks=("torch-import-dies", "cuda-home-wrong", "nvcc-torch-mismatch"),
     because=("cuequivariance-incomplete",),
 )
 def cuda_library_missing(found: Found) -> Verdict | None:
@@ -35,22 +38,27 @@ def cuda_library_missing(found: Found) -> Verdict | None:
     if base is None or "Ignore above cudart dlerror" in " ".join((found.line, *found.after[:2])):
         return None
     if base in _OTHERS:
-        package = {"libcudnn": "nvidia-cudnn-cu13", "libnccl": "nvidia-nccl-cu13"}.get(base, f"nvidia-{base[3:].lower()}-cu13")
+        package = {"libcudnn": "nvidia-cudnn-cu13", "libnvshmem_host": "nvidia-nvshmem-cu13"}.get(
+            base, f"nvidia-{base[3:].lower()}-cu13"
+        )
         return fail(
             f"{name} is missing",
             remedy="Install it beside the program, for the CUDA that it was built with, and name its folder in LD_LIBRARY_PATH.",
             command=f"python3 -m pip install {package}",
         )
     cuda = next((cuda for cuda, names in _OF_MAJOR.items() if names.get(base) == major), major)
-    if cuda == "13":
+    if cuda == "13" or name in _OF_SEVERAL:
         return fail(
-            f"{name} is missing: the program was built with CUDA 13, and finds none",
-            remedy="Name the folder of CUDA 13's libraries, or install them beside the program.",
+            f"{name} is missing, a library of CUDA's" + (": the program was built with CUDA 13, and finds none" * (cuda == "13")),
+            remedy="Name the folder of CUDA 13's libraries.",
             command="export LD_LIBRARY_PATH=/usr/local/cuda-13.0/lib64:$LD_LIBRARY_PATH",
         )
-    of = f"CUDA {cuda}" if cuda.isdigit() and int(cuda) > 9 else "another CUDA"
+    of = f"CUDA {cuda}" if cuda.isdecimal() and int(cuda) > 9 else "another CUDA"
+    remedy, command = renewed(
+        found,
+        "Install a build for CUDA 13 of what fails to load, and of PyTorch. Do not link one name to the other.",
+        "--upgrade 'torch>=2.11'",
+    )
     return fail(
-        f"{name} is missing: the program was built with {of}, and here is CUDA 13",
-        remedy="Install a build for CUDA 13 of what fails to load, and of PyTorch. Do not link one name to the other.",
-        command="python3 -m pip install --upgrade 'torch>=2.11'",
+        f"{name} is missing: the program was built with {of}, and a DGX Spark has CUDA 13", remedy=remedy, command=command
     )

@@ -110,7 +110,7 @@ def _bytes(text: str) -> float | None:
     """`20.00 MiB` in bytes; None where it is no size."""
     number, _, unit = text.strip().partition(" ")
     whole, _, rest = number.partition(".")
-    if unit not in _UNITS or not whole.isdigit() or not (rest or "0").isdigit() or len(number) > 20:
+    if unit not in _UNITS or not whole.isdecimal() or not (rest or "0").isdecimal() or len(number) > 20:
         return None
     return float(number) * _UNITS[unit]
 

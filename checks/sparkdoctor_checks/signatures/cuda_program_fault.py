@@ -30,7 +30,7 @@ def cuda_program_fault(found: Found) -> Verdict | None:
     assertion = found["assertion"].strip("`'\" ")
     if assertion:
         return fail(
-            f"a kernel stopped because “{assertion}” was not so: mostly an index out of range in the data or the labels",
+            f"a kernel stopped because `{assertion}` was not so: mostly an index out of range in the data or the labels",
             remedy="Compare the indices with the size of what they index; on the CPU the same call names the place.",
             command="export CUDA_LAUNCH_BLOCKING=1",
         )

@@ -56,6 +56,6 @@ def cuda_toolkit_not_found(found: Found) -> Verdict | None:
         )
     return fail(
         f"a build found no CUDA compiler{where}",
-        remedy="Point CUDA_HOME and PATH at a CUDA toolkit; install cuda-toolkit-13-0 where there is none.",
+        remedy="Point CUDA_HOME and PATH at a CUDA toolkit; where there is none, install it (apt: cuda-toolkit-13-0).",
         command=command,
     )

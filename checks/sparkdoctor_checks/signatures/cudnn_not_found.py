@@ -8,7 +8,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "fatal error: cudnn_{part:name}.h: No such file or directory",
     "Could not find cudnn_LIBRARY using the following names",
     "Could NOT find CUDNN (missing",
-    checks=("nvcc-missing",),
+    checks=("torch-without-cuda",),
 )
 def cudnn_not_found(found: Found) -> Verdict:
     """A build does not find cuDNN.
@@ -28,6 +28,6 @@ def cudnn_not_found(found: Found) -> Verdict:
     return fail(
         "cuDNN's headers are not where this build looks",
         remedy="Lead it to those that came with PyTorch.",
-        command='export CUDNN_PATH=$(python -c "import nvidia.cudnn as c; print(list(c.__path__)[0])")'
+        command='export CUDNN_PATH=$(python3 -c "import nvidia.cudnn as c; print(list(c.__path__)[0])")'
         " && export CPLUS_INCLUDE_PATH=$CUDNN_PATH/include",
     )

@@ -29,7 +29,7 @@ def cuequivariance_incomplete(found: Found) -> Verdict:
         what = "cuEquivariance is installed without its operators"
     return fail(
         what,
-        remedy="Install the operators for PyTorch's CUDA, and no others.",
-        command="python -m pip uninstall -y cuequivariance-ops-cu12 cuequivariance-ops-torch-cu12;"
-        " python -m pip install --force-reinstall --no-deps 'cuequivariance-ops-cu13>=0.9' 'cuequivariance-ops-torch-cu13>=0.9'",
+        remedy="Install the operators for PyTorch's CUDA, of one version with the rest, and no others.",
+        command="python3 -m pip uninstall -y cuequivariance-ops-cu12 cuequivariance-ops-torch-cu12; "
+        "python3 -m pip install --upgrade 'cuequivariance-torch>=0.9' 'cuequivariance-ops-torch-cu13>=0.9'",
     )

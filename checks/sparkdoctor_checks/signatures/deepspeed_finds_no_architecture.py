@@ -22,10 +22,10 @@ def deepspeed_finds_no_architecture(found: Found) -> Verdict | None:
     suffix = found["suffix"]
     if suffix:
         around = " ".join((*found.before, *found.after)).lower()
-        if not suffix[0].isdigit() or suffix[-1] not in "af" or not ("deepspeed" in around or "op_builder" in around):
+        if not suffix[0].isdecimal() or suffix[-1] not in "af" or not ("deepspeed" in around or "op_builder" in around):
             return None
         return fail(
-            f"DeepSpeed cannot read TORCH_CUDA_ARCH_LIST: it holds “{suffix}”, and takes 12.1, not 12.1a",
+            f"DeepSpeed cannot read TORCH_CUDA_ARCH_LIST: it holds `{suffix}`, and takes 12.1, not 12.1a",
             remedy="Name the architecture by its number alone.",
             command="export TORCH_CUDA_ARCH_LIST=12.1",
         )

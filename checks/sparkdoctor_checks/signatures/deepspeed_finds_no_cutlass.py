@@ -19,7 +19,7 @@ def deepspeed_finds_no_cutlass(found: Found) -> Verdict:
     """DeepSpeed finds no CUTLASS to build evoformer_attn with.
 
     Up to 0.18.4 CUTLASS_PATH must name a checkout whose CHANGELOG.md mentions 3.1.0. The package nvidia-cutlass does not have
-    that file, and from 4.2 on no module `cutlass` either: so “Please pip install nvidia-cutlass” is printed where it is
+    that file, and from 4.2 on no module `cutlass` either: so `Please pip install nvidia-cutlass` is printed where it is
     installed. A report or an installation that mentions this goes on without the operator.
 
     Sources:

@@ -10,7 +10,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     checks=("nvcc-missing", "cuda-home-wrong", "deepspeed-import-dies"),
 )
 def deepspeed_finds_no_toolkit(found: Found) -> Verdict | None:
-    """DeepSpeed wants to run nvcc, and there is no CUDA toolkit where it looks.
+    """DeepSpeed wants to run nvcc, and finds no CUDA toolkit.
 
     Up to 0.19.4 `import deepspeed` itself asks nvcc for its version wherever a GPU can be seen. CUDA_HOME is looked for in the
     environment, then beside the nvcc on the PATH, then in /usr/local/cuda. The libraries that come with PyTorch are no toolkit.
@@ -27,11 +27,11 @@ def deepspeed_finds_no_toolkit(found: Found) -> Verdict | None:
     if "git_version_info" in around or "is_compatible" in around:
         return fail(
             f"import deepspeed stops: {where}",
-            remedy="Upgrade DeepSpeed (0.19.5 no longer minds), or install the CUDA toolkit and point CUDA_HOME at it.",
-            command="python -m pip install --upgrade 'deepspeed>=0.19.5'",
+            remedy="Upgrade DeepSpeed: 0.19.5 no longer minds.",
+            command="python3 -m pip install --upgrade 'deepspeed>=0.19.5'",
         )
     return fail(
         f"a build of DeepSpeed wants nvcc: {where}",
-        remedy="Point CUDA_HOME at a CUDA toolkit with nvcc; a container needs a “devel” image for that.",
+        remedy="Point CUDA_HOME at a CUDA toolkit with nvcc; a container needs a `devel` image for that.",
         command="export CUDA_HOME=/usr/local/cuda PATH=/usr/local/cuda/bin:$PATH",
     )

@@ -13,7 +13,7 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
 def deepspeed_op_incompatible(found: Found) -> Verdict:
     """DeepSpeed refuses to build an operator at first use.
 
-    It asks its builder whether the operator is compatible, and prints the builder's last warning; “None” where it was told to be
+    It asks its builder whether the operator is compatible, and prints the builder's last warning; `None` where it was told to be
     silent. For evoformer_attn that is CUTLASS, all but always.
 
     Sources:
@@ -24,8 +24,8 @@ def deepspeed_op_incompatible(found: Found) -> Verdict:
     if "due to ninja" in found.line:
         return fail(
             f"DeepSpeed cannot build {operator}: ninja is not there",
-            remedy="Install ninja where this Python runs.",
-            command="python -m pip install ninja",
+            remedy="Install it, or activate the environment that has it.",
+            command="sparkdoctor fix install-build-tools",
         )
     if operator == "evoformer_attn":
         return fail(
@@ -36,12 +36,11 @@ def deepspeed_op_incompatible(found: Found) -> Verdict:
     if operator in {"async_io", "gds"}:
         return fail(
             f"DeepSpeed refuses to build {operator}: libaio is missing",
-            remedy="Install libaio.",
-            command="sudo apt-get install -y libaio-dev",
-            needs_root=True,
+            remedy="Install libaio's development files.",
+            command="sparkdoctor fix install-build-tools",
         )
     return fail(
         f"DeepSpeed refuses to build {operator}",
         remedy="Ask DeepSpeed for the reason.",
-        command="python -m deepspeed.env_report",
+        command="python3 -m deepspeed.env_report",
     )

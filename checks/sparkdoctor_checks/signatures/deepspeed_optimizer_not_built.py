@@ -22,5 +22,5 @@ def deepspeed_optimizer_not_built(found: Found) -> Verdict:
     return fail(
         f"{found['optimizer']} could not be built: the first error above says why",
         remedy="Ask DeepSpeed what its operators lack.",
-        command="python -m deepspeed.env_report",
+        command="python3 -m deepspeed.env_report",
     )

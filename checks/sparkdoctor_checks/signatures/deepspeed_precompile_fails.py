@@ -6,7 +6,12 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 @signature(
     " Unable to pre-compile {operator:name}",
     checks=("libaio-missing", "deepspeed-cutlass-missing"),
-    because=("deepspeed-finds-no-cutlass", "deepspeed-without-libaio", "deepspeed-finds-no-toolkit"),
+    because=(
+        "deepspeed-finds-no-cutlass",
+        "deepspeed-without-libaio",
+        "deepspeed-finds-no-toolkit",
+        "cuda-toolkit-not-found",
+    ),
 )
 def deepspeed_precompile_fails(found: Found) -> Verdict:
     """DeepSpeed's installation stops at an operator that it cannot build.
@@ -22,10 +27,10 @@ def deepspeed_precompile_fails(found: Found) -> Verdict:
         return fail(
             "DeepSpeed was to be installed with its operators built, and there is no PyTorch to build them for",
             remedy="Install PyTorch first, and let the build see it.",
-            command="python -m pip install 'torch>=2.11' && python -m pip install --no-build-isolation deepspeed",
+            command="python3 -m pip install 'torch>=2.11' && python3 -m pip install --no-build-isolation deepspeed",
         )
     return fail(
         f"DeepSpeed was to be installed with {operator} built, which cannot be built here",
         remedy="Install it without building: each is built when it is first used.",
-        command="DS_BUILD_OPS=0 python -m pip install --no-build-isolation deepspeed",
+        command="DS_BUILD_OPS=0 python3 -m pip install --no-build-isolation deepspeed",
     )

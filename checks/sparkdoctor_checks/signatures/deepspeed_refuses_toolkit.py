@@ -1,6 +1,7 @@
 """nvcc against PyTorch, as DeepSpeed compares them."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
+from sparkdoctor_checks.signatures.renewal import renewed
 
 
 @signature(
@@ -32,11 +33,8 @@ def deepspeed_refuses_toolkit(found: Found) -> Verdict:
             remedy=f"Point CUDA_HOME at a toolkit of CUDA {_major(torch)}.",
             command=f"export CUDA_HOME=/usr/local/cuda-{torch} PATH=/usr/local/cuda-{torch}/bin:$PATH",
         )
-    return fail(
-        f"{text}: this PyTorch is too old for the toolkit",
-        remedy=f"Install a PyTorch for CUDA {_major(toolkit)}.",
-        command="pip install --force-reinstall 'torch>=2.11'",
-    )
+    remedy, command = renewed(found, f"Install a PyTorch for CUDA {_major(toolkit)}.", "--force-reinstall 'torch>=2.11'")
+    return fail(f"{text}: this PyTorch is too old for the toolkit", remedy=remedy, command=command)
 
 
 def _major(version: str) -> int:

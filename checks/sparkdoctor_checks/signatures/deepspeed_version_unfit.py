@@ -2,7 +2,7 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
-UPGRADE = "python -m pip install --upgrade 'deepspeed>=0.18.7'"
+UPGRADE = "python3 -m pip install --upgrade 'deepspeed>=0.18.7'"
 
 
 @signature(
@@ -35,7 +35,7 @@ def deepspeed_version_unfit(found: Found) -> Verdict | None:
         return fail(
             f"DeepSpeed's operators were built for another {found['library']} than the one that runs",
             remedy="Install DeepSpeed anew, without building operators: they are built when they are first used.",
-            command="DS_BUILD_OPS=0 python -m pip install --force-reinstall --no-deps --no-cache-dir deepspeed",
+            command="DS_BUILD_OPS=0 python3 -m pip install --force-reinstall --no-deps --no-cache-dir deepspeed",
         )
     whose = "this DeepSpeed" if ours or "elastic" in found.line else "a package"
     return fail(

@@ -22,8 +22,7 @@ def deepspeed_without_libaio(found: Found) -> Verdict:
     if "Unable to pre-compile async_io" in around or "Unable to JIT load the async_io" in around:
         return fail(
             "libaio is missing, and async_io was asked for",
-            remedy="Install libaio, or leave the operator out with DS_BUILD_AIO=0.",
-            command="sudo apt-get install -y libaio-dev",
-            needs_root=True,
+            remedy="Install libaio's development files.",
+            command="sparkdoctor fix install-build-tools",
         )
     return ok("DeepSpeed says that it cannot build async_io: nothing uses it but the offload to NVMe")

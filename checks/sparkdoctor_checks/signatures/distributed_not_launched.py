@@ -8,7 +8,6 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "ModuleNotFoundError: No module named '{module:name}'",
     "DeepSpeed backend not set, please initialize it using",
     "Default process group has not been initialized, please make sure to call",
-    checks=("deepspeed-missing",),
 )
 def distributed_not_launched(found: Found) -> Verdict | None:
     """A program for several processes was started as one, without a launcher.

@@ -15,13 +15,13 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     because=("snap-docker", "nvidia-runtime-missing"),
 )
 def docker_not_running(found: Found) -> Verdict:
-    """Docker's daemon does not run, or elsewhere.
+    """Docker's daemon does not run, or runs elsewhere.
 
     It was stopped, or did not start: a mistake in /etc/docker/daemon.json is the usual reason. DOCKER_HOST or a context may also
     name a daemon that is not there.
 
     Sources:
-    - docker 28, run without a daemon; moby, cmd/dockerd
+    - docker 28, run without a daemon; the words of dockerd
     """
     if any("configure the Docker daemon" in line for line in (*found.before, found.line, *found.after)):
         return fail(

@@ -4,7 +4,7 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
 
 
 @signature(
-    "E: Sub-process /usr/bin/dpkg returned an error code ({code:int})",
+    "Sub-process /usr/bin/dpkg returned an error code ({code:int})",
     "dpkg: error processing package {package:name}",
     "dpkg: error processing archive {package:path}",
     checks=("reboot-pending", "driver-library-mismatch", "disk-low"),
@@ -17,7 +17,7 @@ def dpkg_failed(found: Found) -> Verdict:
     /var/lib/dkms.
 
     Sources:
-    - dpkg and apt, their messages; dkms
+    - the words of dpkg, apt and dkms
     """
     del found
     return fail(

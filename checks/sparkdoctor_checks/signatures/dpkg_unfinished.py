@@ -20,11 +20,11 @@ def dpkg_unfinished(found: Found) -> Verdict:
     driver then differ.
 
     Sources:
-    - dpkg and apt, their messages; NVIDIA forum t/378200 (torn updates)
+    - the words of dpkg and apt; NVIDIA forum t/378200 (torn updates)
     """
     if found["file"]:
         return fail(
-            f"two packages bring {found['file']}: drivers of two sources are mixed",
+            f"two packages bring {found['file']}: {'drivers' if 'nvidia' in found.line else 'packages'} of two sources are mixed",
             remedy="Let apt finish with one of them, then bring all packages to one release.",
             command="sudo apt --fix-broken install -o Dpkg::Options::=--force-overwrite && sudo apt dist-upgrade",
             needs_root=True,

@@ -1,6 +1,11 @@
 """PyTorch's extensions, built at first use."""
 
+from shlex import quote
+
 from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
+
+USUAL = "$HOME/.cache/torch_extensions/py312_cu130"
+"""Where PyTorch for CUDA 13 builds on DGX OS, whose Python is 3.12."""
 
 
 @signature(
@@ -25,14 +30,14 @@ def extension_build_failed(found: Found) -> Verdict | None:
     if not name:
         return fail(
             "an extension could not be compiled: the compiler's first error says why",
-            remedy="Build it again with one compiler at a time, and look for the first line with “error” or “fatal”.",
+            remedy='Build it again with one compiler at a time, and look for the first line with "error" or "fatal".',
             command="export MAX_JOBS=1",
         )
     mark = f"/{name}/build.ninja"
     there = next((line.partition(mark)[0].rpartition(" ")[2] for line in found.before if mark in line), "")
-    root = there or "${TORCH_EXTENSIONS_DIR:-$HOME/.cache/torch_extensions/py312_cu130}"
+    where = quote(f"{there}/{name}") if there else f'"${{TORCH_EXTENSIONS_DIR:-{USUAL}}}"/{quote(name)}'
     return fail(
         f"the extension {name} could not be built: the compiler's first error says why",
-        remedy="Build it again in the foreground, and look for the first line with “error” or “fatal”.",
-        command=f'ninja -v -C "{root}/{name}"',
+        remedy='Build it again in the foreground, and look for the first line with "error" or "fatal".',
+        command=f"ninja -v -C {where}",
     )

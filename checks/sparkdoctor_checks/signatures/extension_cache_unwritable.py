@@ -6,7 +6,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 @signature(
     "PermissionError: [Errno 13] Permission denied: '{file:path}'",
     "OSError: [Errno 30] Read-only file system: '{file:path}'",
-    checks=("extension-cache-incomplete", "extension-cache-shared"),
+    checks=("kernels-not-warm", "extension-cache-shared"),
 )
 def extension_cache_unwritable(found: Found) -> Verdict | None:
     """The cache of PyTorch's extensions cannot be written.
@@ -24,6 +24,7 @@ def extension_cache_unwritable(found: Found) -> Verdict | None:
         return None
     return fail(
         f"the cache of extensions cannot be written: {file}",
-        remedy="Let TORCH_EXTENSIONS_DIR lead to a directory that is this user's.",
-        command="mkdir -m 700 /var/tmp/ext-$(id -u) && export TORCH_EXTENSIONS_DIR=/var/tmp/ext-$(id -u)",
+        remedy="Let TORCH_EXTENSIONS_DIR lead to a directory that this user can write.",
+        command="mkdir -m 700 /var/tmp/torch_extensions-$(id -u)"
+        " && export TORCH_EXTENSIONS_DIR=/var/tmp/torch_extensions-$(id -u)",
     )

@@ -1,6 +1,7 @@
 """Libraries that are not whole."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import DISTRIBUTIONS, owner, renewed
 
 
 @signature(
@@ -45,8 +46,16 @@ def extension_library_damaged(found: Found) -> Verdict | None:
             command="sparkdoctor fix rebuild-extension",
         )
     inside = file.rpartition("-packages/")[2].split("/")[0].partition(".")[0] if "-packages/" in file else ""
+    what = f"{name} is not whole: its file was cut off, or is no library"
+    if package := DISTRIBUTIONS.get(inside):
+        remedy, command = renewed(
+            found,
+            "Install its package again, and see that the disk is not full (df -h).",
+            f"--force-reinstall --no-deps --no-cache-dir {package}",
+        )
+        return fail(what, remedy=remedy, command=command)
     return fail(
-        f"{name} is not whole: its file was cut off, or is no library",
+        what,
         remedy="Install the package again that it belongs to, and see that the disk is not full (df -h).",
-        command=f"pip install --force-reinstall --no-deps --no-cache-dir {inside.replace('_', '-')}" if inside else "df -h",
+        command=owner(inside) if inside else "df -h",
     )

@@ -27,6 +27,6 @@ def extension_library_missing(found: Found) -> Verdict | None:
         return None
     return fail(
         f"{name} was never built: an earlier attempt in this process failed, and its error is the cause",
-        remedy="Look for the first “Error building extension” above, or build again in a new process.",
+        remedy="Look for the first `Error building extension` above, or build again in a new process.",
         command="sparkdoctor fix rebuild-extension",
     )

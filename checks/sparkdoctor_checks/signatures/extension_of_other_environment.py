@@ -1,9 +1,9 @@
 """Extensions that were built for another PyTorch or Python."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import DISTRIBUTIONS, owner
 
 TORCH = ("3c10", "2at", "5torch", "4c10d", "aoti_torch_", "THP", "torch_")
-NAMES = {"flash_attn_2_cuda": "flash-attn", "flash_attn_3_cuda": "flash-attn", "transformer_engine_torch": "transformer-engine"}
 
 
 @signature(
@@ -42,9 +42,11 @@ def extension_of_other_environment(found: Found) -> Verdict | None:
             command="unset LD_LIBRARY_PATH PYTHONPATH",
         )
     inside = file.rpartition("-packages/")[2].split("/")[0] if "-packages/" in file else module
-    package = NAMES.get(module) or (module if inside == name else inside).replace("_", "-")
+    package = DISTRIBUTIONS.get(module) or DISTRIBUTIONS.get(inside)
     return fail(
         f"{name} was built for another {'Python' if of_python else 'PyTorch'} than the one that loads it: no {symbol[:60]} here",
-        remedy=f"Build {package} anew against this PyTorch, or install the wheel for it.",
-        command=f"pip install --force-reinstall --no-deps --no-cache-dir --no-build-isolation {package}",
+        remedy=f"Build {package or 'the package that it belongs to'} anew against this PyTorch, or install the wheel for it.",
+        command=f"python3 -m pip install --force-reinstall --no-deps --no-cache-dir --no-build-isolation {package}"
+        if package
+        else owner(module if inside == name else inside),
     )

@@ -18,7 +18,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 def file_watches_exhausted(found: Found) -> Verdict:
     """A user watches as many files as the kernel allows.
 
-    The kernel says “No space left on device” or “Too many open files” of this too, and means neither the disk nor the limit
+    The kernel says `No space left on device` or `Too many open files` of this too, and means neither the disk nor the limit
     of the shell, but fs.inotify.
 
     Sources:

@@ -23,4 +23,5 @@ def git_lfs_missing(found: Found) -> Verdict:
         "git-lfs is not installed, and the repository keeps its large files with it",
         remedy="Install it, then fetch the files, in the repository.",
         command="sudo apt install git-lfs && git lfs install && git lfs pull",
+        needs_root=True,
     )

@@ -2,6 +2,9 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
+_OLDEST = 9
+"""The oldest gcc that Ubuntu 24.04 has."""
+
 
 @signature(
     "unsupported GNU version! gcc versions later than {newest:int}",
@@ -32,8 +35,15 @@ def host_compiler_unsupported(found: Found) -> Verdict | None:
     else:
         newest = "13"
         summary = f"PyTorch will not build with {found['compiler']} {found['version']}: nvcc does not support it"
+    if int(newest) < _OLDEST:
+        return fail(
+            summary,
+            remedy="Build with a toolkit of CUDA 13, which takes gcc up to 15.",
+            command="export CUDA_HOME=/usr/local/cuda-13.0 PATH=/usr/local/cuda-13.0/bin:$PATH",
+        )
     return fail(
         summary,
-        remedy=f"Build with gcc {newest}, or with a toolkit of CUDA 13, which takes gcc up to 15.",
+        remedy=f"Build with gcc {newest}; or with a toolkit of CUDA 13, which takes gcc up to 15.",
         command=f"sudo apt install g++-{newest} && export CC=gcc-{newest} CXX=g++-{newest} NVCC_CCBIN=g++-{newest}",
+        needs_root=True,
     )

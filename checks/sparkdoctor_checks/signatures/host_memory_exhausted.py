@@ -49,7 +49,7 @@ def host_memory_exhausted(found: Found) -> Verdict | None:
     if "MemoryError" in line.split() and (not line.endswith("MemoryError") or line.split()[-2:-1] in _OF_SOURCE):
         return None
     size = found["size"]
-    if size.isdigit() and len(size) < 30:
+    if size.isdecimal() and len(size) < 30:
         if int(size) > _MOST:
             return fail(
                 f"a program asked for {int(size) / 1e9:,.0f} GB at once, more than the machine has",

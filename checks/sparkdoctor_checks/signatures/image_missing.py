@@ -16,7 +16,7 @@ def image_missing(found: Found) -> Verdict:
     NVIDIA's tags are months (nvcr.io/nvidia/pytorch:25.11-py3); `latest` is not among them.
 
     Sources:
-    - OCI distribution specification, error codes (MANIFEST_UNKNOWN, NAME_UNKNOWN); moby and containerd, pull errors
+    - OCI distribution specification, error codes (MANIFEST_UNKNOWN, NAME_UNKNOWN); the words of docker and containerd
     """
     image = found["image"].strip("\"'")
     return fail(

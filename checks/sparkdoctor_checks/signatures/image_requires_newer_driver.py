@@ -20,7 +20,7 @@ def image_requires_newer_driver(found: Found) -> Verdict | None:
     """
     after = found.line.partition("unsatisfied condition:")[2].split(",")[0].split("\\")[0]
     condition = after.replace(" ", "").rstrip(".:").removesuffix(":unknown")
-    wants = "".join(one for one in condition.partition(">")[2] if one.isdigit() or one == ".")
+    wants = "".join(one for one in condition.partition(">")[2] if one.isdecimal() or one == ".")
     if condition.startswith("cuda") and wants.startswith("13"):
         return fail(
             f"the image asks for a driver of {condition}; on a driver for CUDA 13 it runs all the same",

@@ -1,6 +1,7 @@
 """Instructions that a GPU does not have."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import renewed
 
 THIS = "export TORCH_CUDA_ARCH_LIST=12.1"
 
@@ -16,7 +17,7 @@ THIS = "export TORCH_CUDA_ARCH_LIST=12.1"
     because=("llvm-lacks-architecture",),
 )
 def instruction_not_on_this_gpu(found: Found) -> Verdict:
-    """A kernel uses instructions that the GPU it is compiled for does not have.
+    """A kernel uses instructions that its target GPU does not have.
 
     wgmma is Hopper's alone (sm_90a), tcgen05 with its tensor memory that of sm_100, sm_103 and sm_110; GPUs of 12.x have
     neither. What is written for them cannot be built for 12.1 by any option. Others, as the scaled products of FP4 and FP8,
@@ -42,13 +43,14 @@ def instruction_not_on_this_gpu(found: Found) -> Verdict:
             remedy="Turn that kernel off, or take a version of its package that has one for 12.x (sm_120).",
         )
     if not target:
-        return fail(
-            "the compiler in a package (LLVM) does not know the instructions of this GPU",
-            remedy="Upgrade PyTorch and Triton, and the package that brings its own compiler.",
-            command="python -m pip install --upgrade 'torch>=2.11' 'triton>=3.6'",
+        remedy, command = renewed(
+            found,
+            "Upgrade PyTorch and Triton, and the package that brings its own compiler.",
+            "--upgrade 'torch>=2.11' 'triton>=3.6'",
         )
+        return fail("the compiler in a package (LLVM) does not know the instructions of this GPU", remedy=remedy, command=command)
     return fail(
         f"a kernel uses instructions that {target} does not have",
-        remedy="Build for this GPU with its own features, which “a” stands for, and for no other.",
-        command="export TORCH_CUDA_ARCH_LIST=12.1a",
+        remedy="Build this for the GPU with its own features, which `a` stands for; then unset it: DeepSpeed cannot read it.",
+        command="export TORCH_CUDA_ARCH_LIST=12.1a CUDAARCHS=121a",
     )

@@ -29,4 +29,5 @@ def kalign_not_found(found: Found) -> Verdict:
         "the program kalign is missing, which templates are aligned with",
         remedy="Install it, or predict with --use_templates False.",
         command="sudo apt install kalign",
+        needs_root=True,
     )

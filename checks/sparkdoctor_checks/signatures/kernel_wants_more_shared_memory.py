@@ -19,7 +19,7 @@ def kernel_wants_more_shared_memory(found: Found) -> Verdict:
     main memory. Where PyTorch tries out tile sizes, it merely passes over those that do not fit.
 
     Sources:
-    - OutOfResources in triton/runtime/errors.py; triton-lang/triton #8182; DEST3D #2; NVIDIA/cuEquivariance #244
+    - OutOfResources in triton/runtime/errors.py; triton-lang/triton #8182; OpenSpaceAI/DEST3D #2; NVIDIA/cuEquivariance #244
     - CUDA C++ Programming Guide, compute capabilities
     """
     limit, required, what = found["limit"], found["required"], found["what"] or "shared memory"
@@ -31,7 +31,7 @@ def kernel_wants_more_shared_memory(found: Found) -> Verdict:
         return fail(
             text,
             remedy="Upgrade cuEquivariance; 0.9.0 is the first that knows this GPU.",
-            command="python -m pip install --upgrade cuequivariance-torch cuequivariance-ops-torch-cu13",
+            command="python3 -m pip install --upgrade 'cuequivariance-torch>=0.9' 'cuequivariance-ops-torch-cu13>=0.9'",
         )
     return fail(
         text,

@@ -34,7 +34,7 @@ def killed_by_kernel(found: Found) -> Verdict | None:
     kib = killed_kib(line)
     size = f", {kib / 976562.5:.1f} GB" if kib else ""
     if program in COMPILERS:
-        if kib >= RUNAWAY and "), UID" not in line:
+        if kib >= RUNAWAY:
             return None
         return fail(
             f"the machine was out of memory, and the kernel killed {program} (process {found['pid']}{size}) in a build",

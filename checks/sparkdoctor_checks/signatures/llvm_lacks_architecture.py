@@ -1,7 +1,7 @@
 """LLVM in Triton and other packages."""
 
 from sparkdoctor.plugin import Found, Verdict, signature, warn
-from sparkdoctor_checks.signatures.nvidia_image import renewal
+from sparkdoctor_checks.signatures.renewal import renewed
 
 
 @signature(
@@ -26,7 +26,5 @@ def llvm_lacks_architecture(found: Found) -> Verdict | None:
             remedy="Take cuEquivariance 0.9 or later, with the operators for PyTorch's CUDA.",
             command="python3 -m pip install --upgrade 'cuequivariance-torch>=0.9' 'cuequivariance-ops-torch-cu13>=0.9'",
         )
-    remedy, command = renewal(
-        found, "Upgrade PyTorch and Triton.", "python3 -m pip install --upgrade 'torch>=2.11' 'triton>=3.6'"
-    )
+    remedy, command = renewed(found, "Upgrade PyTorch and Triton.", "--upgrade 'torch>=2.11' 'triton>=3.6'")
     return warn(f"a compiler in a Python package (LLVM) does not know {architecture}", remedy=remedy, command=command)

@@ -1,7 +1,7 @@
 """Code for another GPU."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
-from sparkdoctor_checks.signatures.nvidia_image import renewal
+from sparkdoctor_checks.signatures.renewal import renewed
 
 _BUILT_HERE = {
     "flash_attn": "flash-attn",
@@ -72,14 +72,12 @@ def no_kernel_image(found: Found) -> Verdict | None:
             f"--force-reinstall --no-binary :all: {_BUILT_HERE[package]}",
         )
     if package:
-        remedy, command = renewal(
-            found, "Install one that has code for sm_120 or sm_121.", f"python3 -m pip install --upgrade {_WHEELS[package]}"
-        )
+        remedy, command = renewed(found, "Install one that has code for sm_120 or sm_121.", f"--upgrade {_WHEELS[package]}")
         return fail(f"{package} was not built for this GPU: it has no kernel that runs here", remedy=remedy, command=command)
-    remedy, command = renewal(
+    remedy, command = renewed(
         found,
         "Install a PyTorch that was built for this GPU; build extensions anew with TORCH_CUDA_ARCH_LIST=12.1.",
-        "python3 -m pip install --upgrade 'torch>=2.11'",
+        "--upgrade 'torch>=2.11'",
     )
     return fail(
         "a library or PyTorch itself was not built for this GPU: it has no kernel that runs here",

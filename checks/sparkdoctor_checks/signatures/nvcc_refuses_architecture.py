@@ -1,7 +1,7 @@
 """nvcc and the architectures that it is asked for."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
-from sparkdoctor_checks.signatures.nvidia_image import renewal
+from sparkdoctor_checks.signatures.renewal import renewed
 
 FIRST = {"120": "12.8", "100": "12.8", "103": "12.9", "121": "12.9", "110": "13.0", "90": "11.8", "89": "11.8"}
 """The toolkits that brought an architecture."""
@@ -30,9 +30,7 @@ def nvcc_refuses_architecture(found: Found) -> Verdict | None:
     if "{" in architecture:
         return None
     if not architecture:
-        remedy, command = renewal(
-            found, "Install a PyTorch that is built with CUDA 13.", "python3 -m pip install --upgrade 'torch>=2.11'"
-        )
+        remedy, command = renewed(found, "Install a PyTorch that is built with CUDA 13.", "--upgrade 'torch>=2.11'")
         return fail(
             "nvrtc, which compiles at run time, does not know this GPU's architecture: 12.1 needs CUDA 12.9 or later",
             remedy=remedy,

@@ -1,7 +1,7 @@
 """Packages that an index does not have for this machine."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
-from sparkdoctor_checks.signatures.nvidia_image import renewal
+from sparkdoctor_checks.signatures.renewal import renewed
 
 
 @signature(
@@ -41,10 +41,10 @@ def package_not_found(found: Found) -> Verdict:
             command="python3 -m pip install 'openfold3>=0.4.5'",
         )
     if name == "torch":
-        remedy, command = renewal(
+        remedy, command = renewed(
             found,
             "Take 2.11 or later: from then on PyPI's own wheel for aarch64 is a build for CUDA 13.",
-            "python3 -m pip install 'torch>=2.11'",
+            "'torch>=2.11'",
         )
         return fail(f"the index has no {requirement} for this Python and machine", remedy=remedy, command=command)
     return fail(

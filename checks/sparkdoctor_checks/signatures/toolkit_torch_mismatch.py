@@ -1,7 +1,7 @@
 """nvcc against PyTorch, in builds by setup.py."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
-from sparkdoctor_checks.signatures.nvidia_image import renewal
+from sparkdoctor_checks.signatures.renewal import renewed
 
 
 @signature(
@@ -40,10 +40,10 @@ def toolkit_torch_mismatch(found: Found) -> Verdict:
             remedy=f"Point CUDA_HOME at a toolkit of CUDA {_major(torch)}.",
             command=f"export CUDA_HOME=/usr/local/cuda-{torch} PATH=/usr/local/cuda-{torch}/bin:$PATH",
         )
-    remedy, command = renewal(
+    remedy, command = renewed(
         found,
         f"Install a PyTorch for CUDA {_major(toolkit)}, in the environment that builds.",
-        "python3 -m pip install --force-reinstall 'torch>=2.11'",
+        "--force-reinstall 'torch>=2.11'",
     )
     return fail(f"{text}: this PyTorch is too old for the toolkit", remedy=remedy, command=command)
 

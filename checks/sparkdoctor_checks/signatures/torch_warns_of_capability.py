@@ -3,7 +3,7 @@
 import re
 
 from sparkdoctor.plugin import Found, Verdict, fail, ok, signature, warn
-from sparkdoctor_checks.signatures.nvidia_image import renewal
+from sparkdoctor_checks.signatures.renewal import renewed
 
 
 @signature(
@@ -69,9 +69,7 @@ def _judge(found: Found, capability: tuple[int, int], codes: list[tuple[int, int
             remedy="Let it compute something; where that ends with `no kernel image`, install a PyTorch built for this GPU.",
             command="python3 -c 'import torch; x = torch.ones(64, 64, device=\"cuda\"); print((x @ x).sum())'",
         )
-    remedy, command = renewal(
-        found, "Install a PyTorch that was built for this GPU.", "python3 -m pip install --upgrade 'torch>=2.11'"
-    )
+    remedy, command = renewed(found, "Install a PyTorch that was built for this GPU.", "--upgrade 'torch>=2.11'")
     if capability < (7, 5):
         remedy, command = "Install an older PyTorch, for a CUDA that still knows this GPU; CUDA 13 begins with 7.5.", None
     return fail(f"this PyTorch has no code that runs on compute capability {name}", remedy=remedy, command=command)

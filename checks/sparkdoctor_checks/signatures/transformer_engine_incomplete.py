@@ -1,7 +1,7 @@
 """TransformerEngine's packages."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
-from sparkdoctor_checks.signatures.nvidia_image import in_nvidias_image
+from sparkdoctor_checks.signatures.renewal import in_nvidias_image
 
 
 @signature(

@@ -1,10 +1,10 @@
 """Triton and a ptxas that is newer than it, or missing."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
-from sparkdoctor_checks.signatures.nvidia_image import renewal
+from sparkdoctor_checks.signatures.renewal import renewed
 
 TOOLS = ("ptxas", "ptxas-blackwell", "cuobjdump", "nvdisasm")
-UPGRADE = "python3 -m pip install --upgrade 'torch>=2.11' 'triton>=3.6'"
+UPGRADE = "--upgrade 'torch>=2.11' 'triton>=3.6'"
 
 _AGAIN = (
     "python3 -m pip install --force-reinstall --no-deps"
@@ -44,7 +44,7 @@ def triton_refuses_ptxas(found: Found) -> Verdict | None:
             remedy="Install Triton anew; its wheels bring it.",
             command=_AGAIN,
         )
-    remedy, command = renewal(found, "Upgrade PyTorch and Triton.", UPGRADE)
+    remedy, command = renewed(found, "Upgrade PyTorch and Triton.", UPGRADE)
     version = found.line.partition("got CUDA version: ")[2].partition(" ")[0].rstrip(".,:;")
     of = f" of CUDA {version}" if version else ""
     return fail(
