@@ -36,7 +36,7 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
     if any("/snap/" in line for line in near):
         return fail(
             "docker is a snap, which does not see the NVIDIA Container Toolkit",
-            remedy="Remove the snap, and take docker from apt.",
+            remedy="Save what its volumes hold; then remove the snap, and take docker from apt.",
             command=FROM_APT,
             needs_root=True,
         )

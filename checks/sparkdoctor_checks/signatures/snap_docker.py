@@ -42,13 +42,13 @@ def snap_docker(found: Found) -> Verdict:
     if found["place"]:
         return fail(
             f"docker cannot see {found['place']}: most likely it is the snap, which sees the home directory alone",
-            remedy="Remove the snap, and take docker from apt.",
+            remedy="Save what its volumes hold; then remove the snap, and take docker from apt.",
             command=FROM_APT,
             needs_root=True,
         )
     return warn(
         "docker is a snap here: it does not see the NVIDIA Container Toolkit",
-        remedy="Remove the snap, and take docker from apt.",
+        remedy="Save what its volumes hold; then remove the snap, and take docker from apt.",
         command=FROM_APT,
         needs_root=True,
     )

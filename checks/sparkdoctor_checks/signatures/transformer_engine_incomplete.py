@@ -32,6 +32,6 @@ def transformer_engine_incomplete(found: Found) -> Verdict:
     return fail(
         "TransformerEngine is not installed in full, or in several versions",
         remedy="Install it anew with what binds it to PyTorch, against the PyTorch that is here.",
-        command="python3 -m pip install --force-reinstall --no-deps --no-build-isolation"
+        command="sparkdoctor build -- python3 -m pip install --force-reinstall --no-deps --no-build-isolation"
         " transformer-engine transformer-engine-cu13 transformer-engine-torch",
     )

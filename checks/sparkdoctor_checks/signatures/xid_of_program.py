@@ -36,7 +36,7 @@ def xid_of_program(found: Found) -> Verdict | None:
     _, _, name = found.line.partition(", name=")
     program = name.partition(",")[0].strip()
     return warn(
-        f"Xid {found['xid']}{f' of {program}' if program else ''}: {means}; the program is at fault, not the machine",
+        f"Xid {found['xid']}{f' of {program}' if program else ''}: {means}; mostly the fault of a program, not of the machine",
         remedy="Look at what that program printed; with every launch waited for, the line that fails is the right one.",
         command="export CUDA_LAUNCH_BLOCKING=1",
     )
