@@ -21,7 +21,7 @@ def triton_of_another_torch(found: Found) -> Verdict | None:
     """The installed Triton is not the one that PyTorch was made for.
 
     PyTorch's compiler imports Triton's internals, which change with each release: `AttrsDescriptor` went with 3.3, and
-    `triton_key` moved before 3.5. DeepSpeed 0.18.3 to 0.19.7 calls torch.compile at import, swallows that error, and stops at
+    `triton_key` moved with 3.5. DeepSpeed 0.18.3 to 0.19.7 calls torch.compile at import, swallows that error, and stops at
     `name 'BaseMuonWithAuxAdam' is not defined`. A newer Triton over an older PyTorch is how this comes about.
 
     Sources:
