@@ -234,3 +234,23 @@ def test_on_a_terminal_a_command_has_one() -> None:
         assert process.wait(20) == 0
     os.close(ours)
     assert seen.startswith(b"both\r\n0 0\r\na\r\nb\r\n")
+
+
+def test_of_a_killed_build_the_last_watched_one_is_told(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    report = {
+        "schema": "sparkdoctor.build/1",
+        "started": "2026-01-02T03:04:05Z",
+        "command": ["ninja"],
+        "diagnosis": {"text": "3 fit"},
+    }
+    (state / "build.json").write_text(json.dumps(report))
+    log = "[3/9] c++ -c a.cpp\nc++: fatal error: Killed signal terminated program cc1plus\nninja: build stopped: subcommand failed.\n"
+    env = {"SPARKDOCTOR_STATE": str(state)}
+    assert "here, the last `sparkdoctor build`: ninja, 2026-01-02T03:04:05Z: 3 fit" in triage(log=log, env=env).stdout.replace(
+        "\n      ", " "
+    )
+    assert json.loads(triage("--format", "json", log=log, env=env).stdout)["last_build"] == "ninja, 2026-01-02T03:04:05Z: 3 fit"
+    assert json.loads(triage("--format", "json", log=log).stdout)["last_build"] is None
+    assert json.loads(triage("--format", "json", log=FAILED, env=env).stdout)["last_build"] is None

@@ -62,6 +62,14 @@ def last() -> dict[str, Any] | None:
     return found if found is not None and found.get("schema") == _SCHEMA else None
 
 
+def told() -> str | None:
+    """When the last build was, of what, and how it went, in a line; None where nothing can be told."""
+    match last():
+        case {"started": str(started), "command": [str(command), *_], "diagnosis": {"text": str(text)}}:
+            return f"{command}, {started}: {text}"
+    return None
+
+
 def _key(command: Sequence[str], directory: str) -> str:
     text = json.dumps([list(command), directory])
     return sha256(text.encode()).hexdigest()

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sparkdoctor import doctor
+from sparkdoctor.building import past
 from sparkdoctor.cli import NO_VERDICT, Broke, emit, say
 from sparkdoctor.cli.check import FORMATS, save
 from sparkdoctor.cli.options import examination, find_python, know_severities, load_profile, seconds, watching
@@ -21,6 +22,8 @@ from sparkdoctor.triage.finding import Log
 from sparkdoctor.triage.listen import listen
 from sparkdoctor.triage.reader import Reader
 
+BUILDS = "build-jobs-unbounded"
+"""The check that goes with builds which memory has ended: what `sparkdoctor build` has seen goes with it."""
 _CHUNK = 1 << 20
 _KILLED = 128
 """What shells add to the number of the signal that has ended a command."""
@@ -88,7 +91,8 @@ def command(file: str | None, no_check: bool, form: str, output: str | None, fai
         with watching(deep=options["deep"]) as watch:
             machine = Machine(LocalHost(python, watch), profile, timeout=limit, deep=options["deep"])
             report = doctor.diagnose(machine, registry, doctor.select(registry, names))
-    told = render.Told(source, log, report, argv, status, _fixes(log, registry))
+    built = None if no_check or BUILDS not in _checks(log, registry) else past.told()
+    told = render.Told(source, log, report, argv, status, _fixes(log, registry), built)
     text = render.FORMS[form](told, to_file=output is not None)
     if output is not None:
         save(output, text)

@@ -25,7 +25,8 @@ class Told(NamedTuple):
     """What there is to tell: where the log comes from, what is in it, and how this machine is as to that.
 
     `report` is None where no check was made. `argv` is the command, None where there was none, and `status` how it ended:
-    negative where by a signal. `fixes` are those for each check that goes with what was found.
+    negative where by a signal. `fixes` are those for each check that goes with what was found. `built` is
+    how the last build that we have looked after went, where that is of interest.
     """
 
     source: str
@@ -34,14 +35,19 @@ class Told(NamedTuple):
     argv: Sequence[str] | None
     status: int
     fixes: Mapping[str, Sequence[str]]
+    built: str | None = None
 
     @property
     def roots(self) -> list[Finding]:
-        """What is ill of itself, the root cause first."""
-        return [finding for finding in self.log.ills if finding.cause is None]
+        """What is ill of itself, the root cause first, each signature once."""
+        first: dict[str, Finding] = {}
+        for finding in self.log.ills:
+            if finding.cause is None:
+                first.setdefault(finding.id, finding)
+        return list(first.values())
 
     def consequences(self, root: Finding) -> list[Finding]:
-        """What is ill because of `root`, by line."""
+        """What is ill because of `root`, or means the same of other lines, by line."""
         there = {finding.id: finding for finding in reversed(self.log.ills)}
         found = []
         for finding in self.log.ills:
@@ -49,7 +55,7 @@ class Told(NamedTuple):
             while one.cause is not None and one.cause in there and one.cause not in causes:
                 causes.append(one.cause)
                 one = there[one.cause]
-            if root.id in causes:
+            if root.id in causes or (finding.id == root.id and finding is not root):
                 found.append(finding)
         return sorted(found, key=lambda one: one.number)
 
@@ -100,6 +106,8 @@ def _root(page: Page, told: Told, root: Finding) -> None:
     here = list(dict.fromkeys((*told.here(root), *more)))
     said = root.verdict.remedy.command if root.verdict.remedy else None
     _here(page, here, said or "")
+    if told.built and root is told.roots[0]:
+        page.item(Text(f"{' ' * INDENT}- "), Text(f"here, the last `sparkdoctor build`: {terminal.clip(told.built)}", "dim"))
     page.blank()
 
 
@@ -155,7 +163,7 @@ def _size(log: Log) -> str:
 
 
 def _where(finding: Finding) -> str:
-    """`line 12`, or `line 12 (at least 20,000 times)`."""
+    """`line 12`, or `line 12 (at least 2,000 times)`."""
     times = f" ({'at least ' if finding.more else ''}{finding.total:,} times)" if finding.total > 1 else ""
     return f"line {finding.number:,}{times}"
 
@@ -194,6 +202,7 @@ def document(told: Told) -> dict[str, Any]:
         "results": [_finding(told, finding) for finding in log.findings],
         "last_errors": [{"line": quote.number, "text": quote.text} for quote in log.last],
         "problems": list(log.problems),
+        "last_build": told.built,
         "check": reports.document(told.report) if told.report else None,
     }
 

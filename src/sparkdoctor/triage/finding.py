@@ -20,8 +20,8 @@ class Quote(NamedTuple):
 class Finding(NamedTuple):
     """One meaning of one or more lines of a log.
 
-    `held` is what was captured from the first of them, `quotes` are the first `LINES`; `total` is the number of all, with `more`
-    at least that. `cause` is the id of the signature that it is a consequence of, None for a root.
+    `held` is what was captured, each from the first of them that has it. `quotes` are the first `LINES`; `total` is the number of
+    all, with `more` at least that. `cause` is the id of the signature that it is a consequence of, None for a root.
     """
 
     signature: Signature

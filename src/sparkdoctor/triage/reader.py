@@ -1,100 +1,132 @@
 """Reads a log of any size, in bounded memory, and finds what is known in it.
 
-A log is taken in blocks. The words of a block are made a set: only a wording whose words are all in it is looked for at all, and
-only the lines that hold its longest piece are looked at. So the time for a byte hardly grows with the number of signatures.
+A log is taken in blocks. Which of the words that wordings are made of are in a block tells which wordings can be there at all;
+where there are many, so are the words of each small part of it. So the time for a byte hardly grows with the number of
+signatures.
 """
 
 import codecs
-import html
 import re
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from sparkdoctor.model import Status, Verdict, words
 from sparkdoctor.signature import Found, Signature
+from sparkdoctor.triage.block import AHEAD, BEHIND, LINE, Block, Line, begin_of_line, cleared, cut, styled, unstyled
 from sparkdoctor.triage.finding import LINES, Finding, Log, Quote
 from sparkdoctor.triage.roots import ordered
 from sparkdoctor.wording import Wording
 
-BLOCK = 1 << 17
+BLOCK = 1 << 16
 """Bytes that are looked at together."""
-_AHEAD, _BEHIND = 8 << 10, 4 << 10
-"""Bytes after and before a line that a signature may look at."""
-_AROUND = 12
-"""Lines that it may look at there."""
-_LINE = 4 << 10
-"""Bytes of a longer line that are looked at, half of them on each side of what was found."""
+_PART, _FEW, _MANY = 2 << 10, 3, 30
+"""Where more than `_FEW` wordings can be in a block, it is looked at in parts of about so many bytes; where there are not `_MANY`
+of them, their rarest pieces are looked for first."""
 _QUOTED = 400
 """Characters of a line that are kept."""
-_TRIES = 20_000
-"""Lines that one wording is tried on. A log that holds so many has them all for one reason."""
+_LOOKS, _HIT, _SAID = 40_000, 2, 20
+"""How many lines with its words a wording is tried on; one that it fits counts as `_HIT`, one that says something as `_SAID`. So
+many are there for one reason."""
 _MEANINGS = 8
-"""Findings of one signature that are told apart."""
+"""Findings of one signature and one status that are told apart."""
+_PATIENCE = 2.0
+"""Seconds of the processor that one signature may take for all its lines."""
 _END = 6
 """How many lines from the end a signature of the end may stand."""
 _LAST = 10
 """Lines that look like errors that are kept."""
-_ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_()#][0-9A-Za-z]?)|[\x00\x08\x0e\x0f]")
+_SAMPLE = 2 << 10
+"""Bytes that tell whether the lines of a block are the same but for numbers."""
+_DIGITS = b"0123456789"
+_NOUGHTS = bytes.maketrans(_DIGITS, b"0" * 10)
 _TROUBLE = frozenset(
-    b"error error: Error Error: ERROR ERROR: [ERROR] [error] fatal fatal: FATAL FATAL: Fatal failed failed: Failed FAILED"
-    b" Traceback Exception Exception: exception Killed Aborted Segmentation CRITICAL panic: denied".split()
+    b"error error: Error Error: ERROR ERROR: [ERROR] [error] fatal fatal: FATAL FATAL: Fatal failed failed: Failed FAILED cannot"
+    b" Cannot unable Unable Traceback Exception Exception: exception Killed Aborted Segmentation CRITICAL panic: denied".split()
 )
 _ERROR = re.compile(
     r"\b(?:error|fatal|fail(?:ed|ure)?|exception|traceback|killed|aborted|segmentation fault|critical|panic|denied"
     r"|cannot|could not|unable to|not found|no such)\b|\w(?:Error|Exception|Interrupt)\b",
     re.IGNORECASE,
 )
-_QUOTES = str.maketrans("‘’‚‛“”„′`´", "''''\"\"\"'''")
-_BOMS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be", codecs.BOM_UTF8: ""}
+"""With what a text may begin, and what it is in; UTF-16 is what PowerShell writes of what ssh printed."""
+
+
+class _Wanted(NamedTuple):
+    """A wording and the signature that it is of. `rank` counts them as they were given."""
+
+    rank: int
+    wording: Wording
+    signature: Signature
+
+
+class _Hit(NamedTuple):
+    """A line that a wording fits. Hits are in the order of lines, and on one line in that of the wordings."""
+
+    first: int
+    rank: int
+    at: int
+    line: Line
+    held: Mapping[str, str]
+    signature: Signature
 
 
 class Reader:
     """Takes the bytes of a log as they come (`feed`) and says at the end (`close`) what they mean."""
 
     def __init__(self, signatures: Iterable[Signature]) -> None:
-        self._index: dict[bytes, list[tuple[Wording, Signature]]] = defaultdict(list)
-        for signature in signatures:
-            for wording in signature.wordings:
-                self._index[max(sorted(wording.words), key=len)].append((wording, signature))
-        self._tries: dict[Wording, int] = defaultdict(int)
+        self._index: dict[bytes, list[_Wanted]] = defaultdict(list)
+        self._ends: list[_Wanted] = []
+        for rank, (signature, wording) in enumerate((one, text) for one in signatures for text in one.wordings):
+            some = self._ends if signature.at_end else self._index[wording.rarest]
+            some.append(_Wanted(rank, wording, signature))
+        self._known = _TROUBLE.union(*(one.wording.words for some in self._index.values() for one in some))
+        self._undigited: dict[bytes, set[bytes]] = defaultdict(set)
+        for word in self._known:
+            self._undigited[word.translate(None, _DIGITS)].add(word)
+        self._looks: dict[int, int] = defaultdict(int)
+        self._enough: set[int] = set()
         self._decoder: codecs.IncrementalDecoder | None = None
-        self._head = b""
+        self._begun = self._open = False
         self._raw: list[bytes] = []
         self._size = self._waiting = self._lines = 0
-        self._begun = self._open = False
         self._behind = self._ahead = b""
         self._meanings: dict[Signature, dict[tuple[Status, str], _Meaning]] = defaultdict(dict)
-        self._ends: dict[Signature, tuple[Found, Quote]] = {}
+        self._spent: dict[Signature, float] = defaultdict(float)
         self._trouble: list[tuple[bytes, int]] = []
-        self._problems: dict[str, str] = {}
+        self._problems: dict[Signature, str] = {}
 
     def feed(self, data: bytes) -> None:
         """Some bytes more, of any number."""
         self._size += len(data)
-        if not self._begun:
-            data = self._head + data
-            if len(data) < 2:  # noqa: PLR2004 (the length of a byte order mark)
-                self._head = data
-                return
-            self._begin(data)
-        if self._decoder is not None:
-            data = self._decoder.decode(data).encode(errors="replace")
-        self._take(data)
+        if self._begun:
+            self._take(data)
+        else:
+            self._raw.append(data)
+            if self._size >= max(map(len, _MARKS)):
+                self._begin()
 
-    def _begin(self, data: bytes) -> None:
+    def _begin(self) -> None:
         self._begun = True
-        if name := _BOMS.get(data[:2]):  # as PowerShell writes what ssh printed
+        data, self._raw = b"".join(self._raw), []
+        mark = next((mark for mark in _MARKS if data.startswith(mark)), b"")
+        if name := _MARKS.get(mark):
             self._decoder = codecs.getincrementaldecoder(name)("replace")
+        self._take(data[len(mark) :])
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes, *, last: bool = False) -> None:
+        if self._decoder is not None:
+            data = self._decoder.decode(data, last).encode(errors="replace")
         self._raw.append(data)
         self._waiting += len(data)
         if self._waiting < BLOCK:
             return
-        raw = b"".join(self._raw)
-        begin = 0
+        raw, begin = b"".join(self._raw), 0
         while len(raw) - begin >= BLOCK:
-            end = raw.rfind(b"\n", begin, begin + BLOCK) + 1 or begin + BLOCK
+            end = cut(raw, begin, begin + BLOCK)
             self._look(raw[begin:end])
             begin = end
         self._raw, self._waiting = [raw[begin:]], len(raw) - begin
@@ -102,152 +134,163 @@ class Reader:
     def close(self) -> Log:
         """What it means. Nothing can be fed any more."""
         if not self._begun:
-            self._take(self._head)
+            self._begin()
+        self._take(b"", last=True)
         self._look(b"".join(self._raw), last=True)
-        total = self._lines + self._open
-        for signature, (found, quote) in self._ends.items():
-            if found.number > total - _END:
-                self._judge(signature, found, quote)
-        return Log(
-            ordered(tuple(self._findings())),
-            tuple(self._last_errors()),
-            total,
-            self._size,
-            tuple(self._problems.values()),
-        )
+        findings = ordered(tuple(self._findings()))
+        return Log(findings, self._last_errors(), self._lines + self._open, self._size, tuple(self._problems.values()))
 
     def _look(self, raw: bytes, *, last: bool = False) -> None:
         """Look at a block: all but its end, which is kept until it is known what follows."""
-        block = self._behind + self._ahead + _plain(raw)
+        raw = self._behind + self._ahead + cleared(raw)
         begin = len(self._behind)
-        end = len(block) if last else max(begin, block.rfind(b"\n", begin, max(begin, len(block) - _AHEAD)) + 1)
-        if not last and end == begin and len(block) - begin > _AHEAD:  # a line without an end
-            end = len(block) - _AHEAD
-        self._search(block, begin, end)
-        self._lines += block.count(b"\n", begin, end)
+        end = len(raw) if last else cut(raw, begin, len(raw) - AHEAD)
+        start = begin_of_line(raw, begin, max(0, begin - LINE // 2))  # where a line goes on, what was before is looked at again
+        there = self._there(raw[start:end])
+        if last or not _TROUBLE.isdisjoint(there):
+            self._trouble = [*self._trouble[-1:], (raw[begin:end], self._lines)]
+        wanted = self._wanted(there)
+        if wanted or last:
+            before, text, after = unstyled(raw[:start]), unstyled(raw[start:end]), unstyled(raw[end:])
+            block = Block(before + text + after, len(before), self._lines + 1)
+            self._judge(block, self._search(block, len(before), len(before) + len(text), wanted))
+            if last:
+                self._judge_last(block, self._hits_in(block, block.tail(_END), len(block.text), self._ends))
+        self._lines += raw.count(b"\n", begin, end)
         if end > begin:
-            self._open = not block.endswith(b"\n", begin, end)
-        behind = max(0, end - _BEHIND)
-        self._behind, self._ahead = block[behind:end], block[end:]
+            self._open = not raw.endswith(b"\n", begin, end)
+        self._behind, self._ahead = raw[max(0, end - BEHIND) : end], raw[end:]
 
-    def _search(self, block: bytes, begin: int, end: int) -> None:
-        there = set(block[begin:end].split())
-        if not _TROUBLE.isdisjoint(there):
-            self._trouble = [*self._trouble[-1:], (block[begin:end], self._lines)]
-        for word in self._index.keys() & there:
-            for wording, signature in self._index[word]:
-                if wording.words <= there and self._tries[wording] < _TRIES:
-                    self._try(wording, signature, block, begin, end)
+    def _there(self, part: bytes) -> frozenset[bytes]:
+        """The words of wordings that are in it, and perhaps others that differ from one there in digits alone."""
+        if styled(part):
+            part = unstyled(b"\n".join(set(part.translate(_NOUGHTS).split()))).replace(b"\a", b" ").translate(None, _DIGITS)
+        else:
+            rows = part[:_SAMPLE].translate(None, _DIGITS).splitlines()
+            if not 2 * len(set(rows)) < len(rows) < _SAMPLE // 8:
+                return self._known.intersection(part.split())
+            part = b"\n".join(set(part.translate(None, _DIGITS).splitlines()))
+        return frozenset().union(*(self._undigited[word] for word in self._undigited.keys() & {b"", *part.split()}))
 
-    def _try(self, wording: Wording, signature: Signature, block: bytes, begin: int, end: int) -> None:
-        at, counted, number = begin, begin, self._lines + 1
-        while (at := block.find(wording.key, at, end)) >= 0 and self._tries[wording] < _TRIES:
-            self._tries[wording] += 1
-            first, upto = _bounds(block, at, at + len(wording.key))
-            number += block.count(b"\n", counted, at)
-            counted = at
-            text = _text(block[first:upto])
-            line = f" {' '.join(_usual(text).split())} "
-            if (held := wording.fit(line)) is not None:
-                quote = Quote(number, text.rstrip()[:_QUOTED])
+    def _wanted(self, there: frozenset[bytes]) -> list[_Wanted]:
+        """The wordings whose words are all there."""
+        some = [one for word in self._index.keys() & there for one in self._index[word] if one.wording.words <= there]
+        return [one for one in some if one.rank not in self._enough] if self._enough else some
 
-                def around(first: int = first, upto: int = upto) -> tuple[tuple[str, ...], tuple[str, ...]]:
-                    return _before(block, first), _after(block, upto)
+    def _search(self, block: Block, begin: int, end: int, wanted: list[_Wanted]) -> Iterator[_Hit]:
+        """The lines that they fit, in order."""
+        if _FEW < len(wanted) < _MANY:
+            text = block.text[begin:end]
+            wanted = [one for one in wanted if one.wording.key in text]
+        if len(wanted) <= _FEW:
+            yield from self._hits_in(block, begin, end, wanted)
+            return
+        for first, upto, part in block.parts(begin, end, _PART):
+            some = self._wanted(self._known.intersection(part.split()))
+            if some := [one for one in some if one.wording.key in part]:
+                yield from self._hits_in(block, first, upto, some)
 
-                found = Found(line.strip(), held, number, around)
-                if signature.at_end:
-                    found.after  # noqa: B018 (what follows is gone when this is judged)
-                    self._ends[signature] = found, quote
+    def _hits_in(self, block: Block, begin: int, end: int, wanted: list[_Wanted]) -> list[_Hit]:
+        hits: list[_Hit] = []
+        for rank, wording, signature in wanted:
+            key, upto = wording.key, begin
+            while rank not in self._enough and (at := block.text.find(key, upto, end)) >= 0:
+                line = block.line(at, at + len(key))
+                upto = max(line.upto, at + 1)
+                for word in wording.words:
+                    if word not in line.raw:
+                        break
                 else:
-                    self._judge(signature, found, quote)
-            at = max(upto, at + 1)
+                    held = wording.fit(line.usual)
+                    if held is not None:
+                        hits.append(_Hit(line.first, rank, at, line, held, signature))
+                    self._count(rank, 1 if held is None else _HIT)
+        return sorted(hits)
 
-    def _judge(self, signature: Signature, found: Found, quote: Quote) -> None:
-        try:
-            verdict = signature.function(found)
-        except Exception as error:  # noqa: BLE001 (a stranger's signature may raise anything)
-            self._problems.setdefault(signature.id, f"signature {signature.id} broke on line {found.number}: {words(error)}")
-            return
-        if not isinstance(verdict, Verdict) or verdict.status not in (Status.FAILED, Status.WARNING, Status.OK):
-            return
-        meanings = self._meanings[signature]
+    def _judge(self, block: Block, hits: Iterable[_Hit]) -> None:
+        judged: set[tuple[int, Signature]] = set()
+        for hit in hits:  # of a signature's texts, the first one counts that fits a line and says something
+            if (hit.first, hit.signature) not in judged and self._says(block, hit):
+                judged.add((hit.first, hit.signature))
+                self._count(hit.rank, _SAID - _HIT)
+
+    def _count(self, rank: int, looks: int) -> None:
+        self._looks[rank] += looks
+        if self._looks[rank] >= _LOOKS:
+            self._enough.add(rank)
+
+    def _judge_last(self, block: Block, hits: Sequence[_Hit]) -> None:
+        judged: set[Signature] = set()
+        for hit in reversed(hits):
+            if hit.signature not in judged and self._says(block, hit):
+                judged.add(hit.signature)
+
+    def _says(self, block: Block, hit: _Hit) -> bool:
+        """Whether a hit means something, which then is a finding, or one line more of one."""
+        found = Found(hit.line.usual.strip(), hit.held, block.number(hit.first), partial(block.around, hit.line))
+        verdict = self._asked(hit.signature, found)
+        if verdict is None:
+            return False
+        meanings = self._meanings[hit.signature]
         key = verdict.status, verdict.summary
-        if key not in meanings:
-            if len(meanings) >= _MEANINGS:
-                return
-            meanings[key] = _Meaning(verdict, found)
-        meanings[key].add(quote)
+        if key in meanings or sum(status is verdict.status for status, _ in meanings) < _MEANINGS:
+            meanings.setdefault(key, _Meaning(verdict)).add(Quote(found.number, hit.line.near(hit.at, _QUOTED)), hit.held)
+        return True
+
+    def _asked(self, signature: Signature, found: Found) -> Verdict | None:
+        """What a signature says of a line."""
+        if self._spent[signature] > _PATIENCE:
+            return None
+        began = time.thread_time()
+        try:
+            verdict: object = signature.function(found)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (a stranger's signature may raise anything)
+            self._problem(signature, f"broke on line {found.number}: {words(error)}")
+            verdict = None
+        self._spent[signature] += time.thread_time() - began
+        if self._spent[signature] > _PATIENCE:
+            self._problem(signature, f"is slow, and was not asked about what is below line {found.number}")
+        if isinstance(verdict, Verdict) and isinstance(verdict.summary, str):
+            return verdict if verdict.status in (Status.FAILED, Status.WARNING, Status.OK) else None
+        if verdict is not None:
+            self._problem(signature, f"returned {type(verdict).__name__} and no verdict on line {found.number}")
+        return None
+
+    def _problem(self, signature: Signature, what: str) -> None:
+        self._problems.setdefault(signature, f"signature {signature.id} {what}")
 
     def _findings(self) -> Iterator[Finding]:
+        enough = {one.signature for some in self._index.values() for one in some if one.rank in self._enough}
         for signature, meanings in self._meanings.items():
-            more = any(self._tries[wording] >= _TRIES for wording in signature.wordings)
             for meaning in meanings.values():
-                quotes = tuple(sorted(meaning.quotes))
-                yield Finding(signature, meaning.verdict, meaning.held, quotes, meaning.count, more)
+                quotes = tuple(meaning.quotes)
+                yield Finding(signature, meaning.verdict, meaning.held, quotes, meaning.count, signature in enough)
 
-    def _last_errors(self) -> list[Quote]:
+    def _last_errors(self) -> tuple[Quote, ...]:
         found: list[Quote] = []
         for block, number in self._trouble:
-            for offset, raw in enumerate(block.split(b"\n"), number + 1):
-                text = _text(raw.rpartition(b"\r")[2] or raw.strip(b"\r")).rstrip()[:_QUOTED]
-                if text.strip() and _ERROR.search(text):
+            for offset, raw in enumerate(unstyled(block).split(b"\n"), number + 1):
+                text = raw.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="replace").rstrip()[:_QUOTED]
+                if _ERROR.search(text):
                     found.append(Quote(offset, text))
             found = found[-_LAST:]
-        return found
+        return tuple(found)
 
 
 class _Meaning:
-    """One meaning of one signature, with the lines that have it."""
+    """One meaning of one signature, with the lines that have it, which are added in order."""
 
-    def __init__(self, verdict: Verdict, found: Found) -> None:
+    def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
-        self.held = dict(found.held)
+        self.held: dict[str, str] = {}
         self.quotes: list[Quote] = []
-        self._numbers: set[int] = set()
-        self.count = 0
+        self.count = self._number = 0
 
-    def add(self, quote: Quote) -> None:
-        if quote.number in self._numbers:  # two texts of a signature fit the same line
+    def add(self, quote: Quote, held: Mapping[str, str]) -> None:
+        self.held = {**held, **self.held}
+        if quote.number <= self._number:  # another part of the same line
             return
-        self._numbers.add(quote.number)
+        self._number = quote.number
         self.count += 1
         if len(self.quotes) < LINES:
             self.quotes.append(quote)
-
-
-def _plain(raw: bytes) -> bytes:
-    """Without colours, cursor movements and blanks that are not of ASCII."""
-    if b"\x1b" in raw or b"\0" in raw or b"\x08" in raw:
-        raw = _ESCAPES.sub(b"", raw)
-    return raw if raw.isascii() else raw.replace(b"\xc2\xa0", b" ")
-
-
-def _bounds(block: bytes, at: int, upto: int) -> tuple[int, int]:
-    """Where the line that holds these bytes begins and ends; a carriage return ends one too."""
-    low, high = max(0, at - _LINE // 2), min(len(block), upto + _LINE // 2)
-    first = max(block.rfind(b"\n", low, at), block.rfind(b"\r", low, at)) + 1 or low
-    ends = [end for end in (block.find(b"\n", upto, high), block.find(b"\r", upto, high)) if end >= 0]
-    return first, min(ends, default=high)
-
-
-def _before(block: bytes, first: int) -> tuple[str, ...]:
-    lines = block[max(0, first - _BEHIND) : first].splitlines()
-    return tuple(_text(line).rstrip() for line in lines[-_AROUND:])
-
-
-def _after(block: bytes, upto: int) -> tuple[str, ...]:
-    lines = block[upto : upto + _AHEAD].splitlines()
-    return tuple(_text(line).rstrip() for line in lines[1 : _AROUND + 1])
-
-
-def _text(line: bytes) -> str:
-    return line.decode(errors="replace")
-
-
-def _usual(text: str) -> str:
-    """A line with the quotation marks that tools print, where a web page or a log's own format have others."""
-    if not text.isascii():
-        text = text.translate(_QUOTES)
-    if "&" in text and ";" in text:
-        text = html.unescape(text)
-    return text.replace('\\"', '"').replace("\\'", "'") if "\\" in text else text

@@ -1,6 +1,7 @@
 """Which finding is the cause of which, and the order to tell them in."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from sparkdoctor.model import Status
 from sparkdoctor.signature import ANYTHING
@@ -16,7 +17,7 @@ def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     what the compiler said. Of several, the nearest above it counts, then the nearest below. What is a consequence of anything
     (`ANYTHING`) is one of what is ill for itself, first of all of what stands above it.
     """
-    with_causes = [finding._replace(cause=_cause(finding, findings)) for finding in findings]
+    with_causes = _with_causes(findings)
     causes = {finding.cause for finding in with_causes}
     roots = sorted(
         (finding for finding in with_causes if finding.cause is None),
@@ -27,46 +28,57 @@ def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
             one.number,
         ),
     )
+    consequences: dict[str, list[Finding]] = defaultdict(list)
+    for one in sorted(with_causes, key=lambda one: one.number):
+        consequences[one.cause or ""].append(one)
     told: list[Finding] = []
     for root in roots:
-        _tell(root, with_causes, told)
-    told += [finding for finding in with_causes if finding not in told]
+        _tell(root, consequences, told)
     return tuple(told)
 
 
-def _tell(finding: Finding, findings: Sequence[Finding], told: list[Finding]) -> None:
-    if finding in told:
-        return
+def _tell(finding: Finding, consequences: dict[str, list[Finding]], told: list[Finding]) -> None:
     told.append(finding)
-    for consequence in sorted((one for one in findings if one.cause == finding.id), key=lambda one: one.number):
-        _tell(consequence, findings, told)
+    for one in consequences.pop(finding.id, ()):  # a signature's first finding has the consequences of all
+        _tell(one, consequences, told)
 
 
-def _cause(finding: Finding, findings: Sequence[Finding]) -> str | None:
-    because = finding.signature.because
-    if not because or finding.status is Status.OK:
-        return None
-    named = [
-        one for one in findings if one.id in because and one.status is not Status.OK and not _follows(one, finding, findings)
+def _with_causes(findings: Sequence[Finding]) -> list[Finding]:
+    ills: dict[str, list[Finding]] = defaultdict(list)
+    because: dict[str, set[str]] = {}
+    for one in findings:
+        because[one.id] = set(one.signature.because) - {ANYTHING}
+        if one.status is not Status.OK:
+            ills[one.id].append(one)
+    followed = {name: _reached(because[name], because) for name in because}
+    causes: dict[str, set[str]] = defaultdict(set)
+    found = list(findings)
+
+    def blame(place: int, others: Iterable[Finding]) -> None:
+        one = found[place]
+        for other in sorted(others, key=lambda other: (other.number > one.number, abs(other.number - one.number))):
+            if one.id not in followed[other.id] and one.id not in _reached({other.id}, causes):
+                found[place] = one._replace(cause=other.id)
+                causes[one.id].add(other.id)
+                return
+
+    for place, one in enumerate(findings):
+        if one.status is not Status.OK:
+            blame(place, (other for name in because[one.id] for other in ills.get(name, ())))
+    failed = [
+        one for some in ills.values() for one in some if one.status is Status.FAILED and ANYTHING not in one.signature.because
     ]
-    if not named and ANYTHING in because:
-        named = [one for one in findings if one.status is Status.FAILED and ANYTHING not in one.signature.because]
-        named = [one for one in named if not _follows(one, finding, findings)]
-    others = [one for one in named if one.id != finding.id]
-    if not others:
-        return None
-    return min(others, key=lambda one: (one.number > finding.number, abs(one.number - finding.number))).id
+    for place, one in enumerate(found):
+        if one.status is not Status.OK and not one.cause and ANYTHING in one.signature.because:
+            blame(place, failed)
+    return found
 
 
-def _follows(one: Finding, other: Finding, findings: Sequence[Finding]) -> bool:
-    """Whether `one` is, by what the signatures say, a consequence of `other`: then it is not its cause."""
-    there = {finding.id: finding.signature for finding in findings}
-    waiting, seen = list(one.signature.because), set[str]()
+def _reached(names: set[str], ways: Mapping[str, set[str]]) -> set[str]:
+    """These, and all that is reached from them."""
+    reached, waiting = set[str](), list(names)
     while waiting:
-        name = waiting.pop()
-        if name == other.id:
-            return True
-        if name in there and name not in seen:
-            seen.add(name)
-            waiting += there[name].because
-    return False
+        if (name := waiting.pop()) not in reached:
+            reached.add(name)
+            waiting += ways.get(name, ())
+    return reached
