@@ -23,7 +23,7 @@ def attention_kernel_not_there(found: Found) -> Verdict | None:
 
     Sources:
     - OpenFold3 0.5.0, run without Triton, DeepSpeed and cuEquivariance; core/model/primitives/attention.py of 0.3.1 to 0.5.0
-    - aqlaboratory/openfold-3 #300
+    - model_config.py of OpenFold3 0.4.1 to 0.4.4; aqlaboratory/openfold-3 #300
     """
     text = found.line
     if text.endswith(('"', "(")) and "Error:" not in text and "query_id" not in text:  # a traceback shows the source

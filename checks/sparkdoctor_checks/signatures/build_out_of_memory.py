@@ -9,6 +9,7 @@ BOUND = (
     "END {print (n < 1) ? 1 : ((n > 16) ? 16 : n)}' /proc/meminfo)"
 )
 """One job for each 4 GiB that are free beyond 16 GiB."""
+_OUT = ("out of memory", "emory exhausted", "Memory allocation failure", "Cannot allocate memory")
 _ONE_JOB = ("MAX_JOBS=1", "-j1", "-j 1", "--parallel 1")
 _TOOLS = (
     "ninja",
@@ -39,7 +40,7 @@ _TOOLS = (
     "{program:name}: out of memory allocating {size:int} bytes",
     "catastrophic error: out of memory",
     "LLVM ERROR: out of memory",
-    "fatal : Memory allocation failure",
+    " Memory allocation failure",
     "final link failed: memory exhausted",
     "final link failed: Memory exhausted",
     "*** [{target}] Killed ",
@@ -75,6 +76,8 @@ def build_out_of_memory(found: Found) -> Verdict | None:
         return None
     if found["command"] and not is_tool(found["command"]):
         return None
+    if "Memory allocation failure" in line and " fatal : " not in line:  # nvcc, ptxas and nvlink say it so
+        return None
     program = found["program"].strip("\"'").rpartition("/")[2]
     if not program and "ld terminated" in line:
         program = "ld"
@@ -86,7 +89,7 @@ def build_out_of_memory(found: Found) -> Verdict | None:
             command=TAKE_IT,
         )
     who = program or ("a step of the image" if step else "a compiler")
-    if "memory" in line:
+    if any(words in line for words in _OUT):
         return fail(f"{who} ran out of memory in a build", remedy=FEWER_JOBS, command=BOUND)
     return fail(f"{who} was killed in a build, most likely for want of memory", remedy=FEWER_JOBS, command=BOUND)
 

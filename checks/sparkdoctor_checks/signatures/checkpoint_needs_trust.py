@@ -13,10 +13,10 @@ def checkpoint_needs_trust(found: Found) -> Verdict | None:
     """PyTorch refuses a checkpoint that holds more than tensors.
 
     From 2.6 on, `torch.load` reads tensors alone unless told otherwise (`weights_only`). Checkpoints of training often hold
-    classes of NumPy, of argparse or of the program. OpenFold3 asks for all of it by itself.
+    classes of NumPy, of argparse or of the program. OpenFold3 names the classes of its own checkpoints to PyTorch, and no others.
 
     Sources:
-    - PyTorch 2.6 release notes, torch/serialization.py
+    - PyTorch 2.6 release notes, torch/serialization.py; safe_globals.py of OpenFold3 0.4.4
     """
     if "Unsupported class" in found.line and "WeightsUnpickler" not in found.line:
         return None

@@ -11,7 +11,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "Error importing {component:name} from cuequivariance_ops_torch",
     checks=("cuequivariance-too-old",),
 )
-def cuequivariance_incomplete(found: Found) -> Verdict:
+def cuequivariance_incomplete(found: Found) -> Verdict | None:
     """The operators of cuEquivariance cannot be loaded here.
 
     They are packages of their own, one for CUDA 12 and one for 13, and must be for PyTorch's CUDA; with both, one overwrites the
@@ -21,6 +21,8 @@ def cuequivariance_incomplete(found: Found) -> Verdict:
     - NVIDIA/cuEquivariance #165, #193; ACEsuit/mace #1221; bytedance/Protenix #185
     - Requires-Dist of openfold3 0.3.0 to 0.5.0
     """
+    if "libcuda.so" in found["reason"]:
+        return None  # the driver is missing, and that is told for itself
     if found["component"]:
         what = f"cuEquivariance cannot load {found['component']}"
     elif found["reason"]:

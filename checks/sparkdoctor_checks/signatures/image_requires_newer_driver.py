@@ -16,7 +16,7 @@ def image_requires_newer_driver(found: Found) -> Verdict | None:
     condition may be ignored. On a Spark newer branches than 580 are not supported.
 
     Sources:
-    - NVIDIA/nvidia-container-toolkit #152, SyneRBI/PETRIC2 #27; NVIDIA, "Minor Version Compatibility"
+    - SyneRBI/PETRIC2 #27, nodefluxio/vortex #106, pytorch/test-infra #6465; NVIDIA, "Minor Version Compatibility"
     """
     after = found.line.partition("unsatisfied condition:")[2].split(",")[0].split("\\")[0]
     condition = after.replace(" ", "").rstrip(".:").removesuffix(":unknown")

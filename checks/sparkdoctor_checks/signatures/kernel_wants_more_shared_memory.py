@@ -10,7 +10,7 @@ CHOICES = ("for benchmark choice", "Ignoring this choice", "select_algorithm.py"
 @signature(
     "out of resource: {what}, Required: {required:int}, Hardware limit: {limit:int}",
     "uses too much shared data ({required:name} bytes, {limit:name} max)",
-    checks=("cuequivariance-too-old", "triton-torch-mismatch"),
+    checks=("cuequivariance-too-old",),
 )
 def kernel_wants_more_shared_memory(found: Found) -> Verdict:
     """A kernel wants more of the GPU's shared memory than a block has.
