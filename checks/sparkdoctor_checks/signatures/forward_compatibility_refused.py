@@ -10,6 +10,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "-> forward compatibility was attempted on non supported HW",
     "error forward compatibility was attempted on non supported HW",
     "error system has unsupported display driver / cuda driver combination",
+    "[[ Forward compatibility was attempted on non supported HW (error 804) ]]",
+    "[[ System has unsupported display driver / cuda driver combination (error 803) ]]",
     "results in CUDA_ERROR_SYSTEM_DRIVER_MISMATCH ",
     "results in CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE ",
     checks=("driver-library-mismatch", "reboot-pending", "driver-too-old"),

@@ -10,7 +10,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "{file:path}: File in wrong format",
     "unknown architecture of input file `{file:path}' is incompatible with",
     "unknown architecture of input file '{file:path}' is incompatible with",
-    checks=("wheel-for-other-machine",),
+    checks=("wheel-for-other-machine", "extension-cache-foreign"),
 )
 def library_for_other_machine(found: Found) -> Verdict | None:
     """A library is loaded or linked that is built for another processor.
@@ -26,6 +26,12 @@ def library_for_other_machine(found: Found) -> Verdict | None:
         return None
     machine = {"62": " (x86-64)", "183": " (aarch64)"}.get(found["machine"], "")
     what = found["file"] or f"an object file{machine}"
+    if "/torch_extensions/" in found.line:
+        return fail(
+            f"{what} in PyTorch's cache is built for another processor than the one that uses it",
+            remedy="Put it out of the way; it is built anew at the next use.",
+            command="sparkdoctor fix quarantine-foreign-extension",
+        )
     return fail(
         f"{what} is built for another processor than the one that uses it",
         remedy="Make the environment, or the build directory, anew on this machine: neither can be carried over.",

@@ -1,6 +1,7 @@
 """LLVM in Triton and other packages."""
 
 from sparkdoctor.plugin import Found, Verdict, signature, warn
+from sparkdoctor_checks.signatures.renewal import renewed
 
 
 @signature(
@@ -14,13 +15,16 @@ def llvm_lacks_architecture(found: Found) -> Verdict | None:
     `LLVM ERROR: Cannot select`. Triton knows 12.x from 3.3 on, cuEquivariance 12.1 from 0.9 on.
 
     Sources:
-    - NVIDIA/cuEquivariance #209, #255; lllyasviel/FramePack #8
+    - NVIDIA/cuEquivariance #255; lllyasviel/FramePack #8; woct0rdho/triton-windows #93; fishaudio/fish-speech #907
     """
     architecture = found["architecture"]
     if not architecture.startswith("sm_"):
         return None
-    return warn(
-        f"a compiler in a Python package (LLVM) does not know {architecture}",
-        remedy="Upgrade PyTorch and Triton, and the package that brings its own compiler.",
-        command="python -m pip install --upgrade 'torch>=2.11' 'triton>=3.6'",
-    )
+    if any("cuequivariance" in line.lower() for line in (*found.before, found.line, *found.after)):
+        return warn(
+            f"the compiler (LLVM) in cuEquivariance's operators does not know {architecture}",
+            remedy="Take cuEquivariance 0.9 or later, with the operators for PyTorch's CUDA.",
+            command="python3 -m pip install --upgrade 'cuequivariance-torch>=0.9' 'cuequivariance-ops-torch-cu13>=0.9'",
+        )
+    remedy, command = renewed(found, "Upgrade PyTorch and Triton.", "--upgrade 'torch>=2.11' 'triton>=3.6'")
+    return warn(f"a compiler in a Python package (LLVM) does not know {architecture}", remedy=remedy, command=command)

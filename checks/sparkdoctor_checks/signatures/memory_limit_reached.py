@@ -27,7 +27,7 @@ def memory_limit_reached(found: Found) -> Verdict | None:
 
     Sources:
     - Linux, Documentation/admin-guide/cgroup-v2.rst; docker/for-linux #1001; apache/doris #3525
-    - Kubernetes, “Assign Memory Resources to Containers and Pods”; docs.nesi.org.nz, “What does oom-kill mean”
+    - Kubernetes, "Assign Memory Resources to Containers and Pods"; docs.nesi.org.nz, "What does oom-kill mean"
     """
     line, program = found.line, found["program"]
     raised = "Give it more memory: docker run --memory, or the pod's resources.limits.memory."

@@ -28,7 +28,7 @@ def msa_server_unreachable(found: Found) -> Verdict | None:
 
     Sources:
     - OpenFold3 0.3.1 and 0.5.0, run without a network; core/data/tools/colabfold_msa_server.py
-    - sokrypton/ColabFold #495, #618
+    - sokrypton/ColabFold #495, #618; src/boltz/data/msa/mmseqs2.py of Boltz
     """
     host, path = found["host"], found["why"].partition("url: ")[2].replace("//", "/")
     if host and "colabfold" not in host and not path.startswith(("/ticket/", "/result/", "/template/")):

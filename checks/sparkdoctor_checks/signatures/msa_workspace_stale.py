@@ -31,6 +31,11 @@ def msa_workspace_stale(found: Found) -> Verdict | None:
             remedy="Give each user a directory of their own.",
             command='mkdir -p "$HOME/.cache/of3-tmp" && export TMPDIR="$HOME/.cache/of3-tmp"',
         )
+    if "msa-root-" in file and "of3" not in file.partition("msa-root-")[0]:
+        return fail(
+            f"the alignments in the output directory are of an earlier run, and not whole: {file}",
+            remedy="Predict into a new directory, with another --output_dir.",
+        )
     return fail(
         "what an earlier run has left of its alignments is incomplete, and was taken for this one's",
         remedy="Delete it, and predict again.",

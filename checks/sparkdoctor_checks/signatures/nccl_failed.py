@@ -8,7 +8,7 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
     "ncclUnhandledCudaError: Call to CUDA function failed",
     "ncclInternalError: Internal check failed.",
     "ncclInvalidUsage: This usually reflects invalid usage of NCCL library",
-    checks=("shm-too-small", "gpu-not-visible"),
+    checks=("shm-too-small", "gpu-not-visible", "memlock-limit-low"),
     because=("shm-exhausted", "gpu-index-out-of-range", "no-kernel-image", ANYTHING),
 )
 def nccl_failed(found: Found) -> Verdict:
@@ -24,6 +24,6 @@ def nccl_failed(found: Found) -> Verdict:
     last = rest[0].strip() if "Last error:" in first else ""
     return fail(
         "NCCL failed" + (f": {last}" if last else "; its own warnings say why"),
-        remedy="Run it again with its warnings, and look for the first line with “NCCL WARN”.",
+        remedy='Run it again with its warnings, and look for the first line with "NCCL WARN".',
         command="export NCCL_DEBUG=WARN",
     )

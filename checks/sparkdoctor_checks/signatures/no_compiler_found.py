@@ -60,4 +60,5 @@ def no_compiler_found(found: Found) -> Verdict | None:
         f"a build needs a compiler, and {what}",
         remedy="Install the compilers, and unset $CC and $CXX where they name something else.",
         command="sparkdoctor fix install-build-tools",
+        needs_root=True,
     )

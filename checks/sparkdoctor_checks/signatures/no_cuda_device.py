@@ -60,15 +60,19 @@ def no_cuda_device(found: Found) -> Verdict:
             command="nvidia-smi --query-gpu=compute_mode --format=csv; sudo fuser -v /dev/nvidia*",
             needs_root=True,
         )
-    if "not yet initialized" in line:
+    number = "999"
+    if "failed to initialize" in line:  # the banner of NVIDIA's images has the error in its next line
+        _, _, said = " ".join(found.after[:2]).partition("(error ")
+        number = said.partition(")")[0] if said.partition(")")[0].isdigit() else number
+    if "not yet initialized" in line or number == "802":
         return fail(
             "CUDA says that the system is not ready yet (802)",
             remedy="With NVSwitch, start the fabric manager. A DGX Spark has none: wait until it has started, or restart it.",
             command="systemctl status nvidia-fabricmanager nvidia-persistenced",
         )
-    if any(words in line for words in ("unknown error", "initialization failed", "failed to initialize")):
+    if number != "100" and any(words in line for words in ("unknown error", "initialization failed", "failed to initialize")):
         return fail(
-            "CUDA cannot be started (999): the driver is in disorder, or /dev/nvidia-uvm cannot be opened",
+            f"CUDA cannot be started ({number}): the driver is in disorder, or /dev/nvidia-uvm cannot be opened",
             remedy="Create the device node; if it is there, restart. In a container, restart the container.",
             command="sudo nvidia-modprobe -u -c=0",
             needs_root=True,

@@ -1,6 +1,7 @@
 """Code for another GPU."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import renewed
 
 _BUILT_HERE = {
     "flash_attn": "flash-attn",
@@ -11,7 +12,6 @@ _BUILT_HERE = {
     "torch_cluster": "torch-cluster",
     "natten": "natten",
     "gsplat": "gsplat",
-    "sageattention": "sageattention",
 }
 """Packages with kernels of their own that pip builds, and their names there."""
 _WHEELS = {
@@ -64,20 +64,23 @@ def no_kernel_image(found: Found) -> Verdict | None:
         )
     package = next((name for name in (*_BUILT_HERE, *_WHEELS) if f"/{name}/" in last), None)
     if package in _BUILT_HERE:
+        architecture = "FLASH_ATTN_CUDA_ARCHS=120" if package == "flash_attn" else "TORCH_CUDA_ARCH_LIST=12.1"
         return fail(
             f"{package} was not built for this GPU: it has no kernel that runs here",
-            remedy="Build it here, for this GPU.",
-            command=f"TORCH_CUDA_ARCH_LIST=12.1 python3 -m pip install --no-build-isolation --no-deps --force-reinstall "
-            f"--no-binary :all: {_BUILT_HERE[package]}",
+            remedy="Build it here, for this GPU, within the memory there is.",
+            command=f"{architecture} sparkdoctor build -- python3 -m pip install --no-build-isolation --no-deps "
+            f"--force-reinstall --no-binary :all: {_BUILT_HERE[package]}",
         )
     if package:
-        return fail(
-            f"{package} was not built for this GPU: it has no kernel that runs here",
-            remedy="Install one that has code for sm_120 or sm_121.",
-            command=f"python3 -m pip install --upgrade {_WHEELS[package]}",
-        )
+        remedy, command = renewed(found, "Install one that has code for sm_120 or sm_121.", f"--upgrade {_WHEELS[package]}")
+        return fail(f"{package} was not built for this GPU: it has no kernel that runs here", remedy=remedy, command=command)
+    remedy, command = renewed(
+        found,
+        "Install a PyTorch that was built for this GPU; build extensions anew with TORCH_CUDA_ARCH_LIST=12.1.",
+        "--upgrade 'torch>=2.11'",
+    )
     return fail(
         "a library or PyTorch itself was not built for this GPU: it has no kernel that runs here",
-        remedy="Install a PyTorch that was built for this GPU; build extensions anew with TORCH_CUDA_ARCH_LIST=12.1.",
-        command="python3 -m pip install --upgrade 'torch>=2.11'",
+        remedy=remedy,
+        command=command,
     )

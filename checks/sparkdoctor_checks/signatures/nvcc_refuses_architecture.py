@@ -1,6 +1,7 @@
 """nvcc and the architectures that it is asked for."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import renewed
 
 FIRST = {"120": "12.8", "100": "12.8", "103": "12.9", "121": "12.9", "110": "13.0", "90": "11.8", "89": "11.8"}
 """The toolkits that brought an architecture."""
@@ -29,15 +30,16 @@ def nvcc_refuses_architecture(found: Found) -> Verdict | None:
     if "{" in architecture:
         return None
     if not architecture:
+        remedy, command = renewed(found, "Install a PyTorch that is built with CUDA 13.", "--upgrade 'torch>=2.11'")
         return fail(
             "nvrtc, which compiles at run time, does not know this GPU's architecture: 12.1 needs CUDA 12.9 or later",
-            remedy="Install a PyTorch that is built with CUDA 13.",
-            command="pip install --upgrade 'torch>=2.11'",
+            remedy=remedy,
+            command=command,
         )
     digits = architecture.rpartition("_")[2].rstrip("af")
     if digits.endswith("."):
         return fail(
-            f"nvcc was asked for {architecture}: DeepSpeed before 0.16.4 reads 12.1 as “1.”",
+            f"nvcc was asked for {architecture}: DeepSpeed before 0.16.4 reads 12.1 as `1.`",
             remedy="Mend DeepSpeed's builder, or take DeepSpeed 0.16.4 or later.",
             command="sparkdoctor fix patch-deepspeed",
         )
@@ -49,7 +51,7 @@ def nvcc_refuses_architecture(found: Found) -> Verdict | None:
         )
     if not digits:
         return fail(
-            f"nvcc was asked for “{architecture}”, an architecture without a number: the build saw no GPU to take it from",
+            f"nvcc was asked for `{architecture}`, an architecture without a number: the build saw no GPU to take it from",
             remedy="Name the architecture, and build again.",
             command="export TORCH_CUDA_ARCH_LIST=12.1 CUDAARCHS=121",
         )

@@ -1,6 +1,7 @@
 """docker and the NVIDIA Container Toolkit."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.snap_docker import FROM_APT
 
 
 @signature(
@@ -14,6 +15,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     'exec: "nvidia-container-runtime-hook": executable file not found',
     'exec: "nvidia-container-toolkit": executable file not found',
     'no runtime for "nvidia" is configured',
+    'default OCI runtime "nvidia" not found',
     checks=("gpu-not-visible",),
     because=("snap-docker",),
 )
@@ -25,7 +27,7 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
 
     Sources:
     - NVIDIA/dgx-spark-playbooks #26; NVIDIA/nvidia-docker #1034, #1637 (snap); NVIDIA/nvidia-container-toolkit #653
-    - containerd, "no runtime for … is configured" (Kubernetes)
+    - containerd, "no runtime for … is configured" (Kubernetes); podman 4.3, run
     """
     driver = found["driver"]
     if driver and driver not in ("nvidia", "cdi"):
@@ -34,8 +36,15 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
     if any("/snap/" in line for line in near):
         return fail(
             "docker is a snap, which does not see the NVIDIA Container Toolkit",
-            remedy="Remove the snap, and install docker from apt.",
-            command="sudo snap remove docker && sudo apt install docker.io && sudo nvidia-ctk runtime configure --runtime=docker",
+            remedy="Save what its volumes hold; then remove the snap, and take docker from apt.",
+            command=FROM_APT,
+            needs_root=True,
+        )
+    if "OCI runtime" in found.line:
+        return fail(
+            "podman has no runtime called nvidia: it takes a GPU by CDI",
+            remedy="Say --device nvidia.com/gpu=all instead of --runtime nvidia, once its specification is written.",
+            command="sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml && nvidia-ctk cdi list",
             needs_root=True,
         )
     if "is configured" in found.line:
@@ -43,6 +52,14 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
             "containerd does not know the runtime of the NVIDIA Container Toolkit",
             remedy="Tell containerd of it, and restart that.",
             command="sudo nvidia-ctk runtime configure --runtime=containerd && sudo systemctl restart containerd",
+            needs_root=True,
+        )
+    if "from CDI" in found.line:
+        return fail(
+            "docker found no CDI specification of a GPU: the NVIDIA Container Toolkit is not installed, or has not written one",
+            remedy="Install it, let it write the specification, and restart docker.",
+            command="sudo apt install nvidia-container-toolkit"
+            " && sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml && sudo systemctl restart docker",
             needs_root=True,
         )
     if "executable file not found" in found.line:

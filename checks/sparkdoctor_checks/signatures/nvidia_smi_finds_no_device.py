@@ -27,9 +27,16 @@ def nvidia_smi_finds_no_device(found: Found) -> Verdict | None:
         not found.line.rstrip(". ").endswith("No devices were found") or not (of_gpu or not around)
     ):
         return None
+    if "Failed to query NVIDIA devices" in found.line:
+        return fail(
+            "there are no device nodes of a GPU: its driver is not loaded, or has not started it",
+            remedy="See what the kernel says of the driver.",
+            command="sudo dmesg | grep -iE 'NVRM|nvidia' | tail -n 20; ls -l /dev/nvidia*",
+            needs_root=True,
+        )
     return fail(
         "the driver is loaded and shows no device: it has not started the GPU",
-        remedy="See what the kernel says (sudo dmesg | grep -E 'NVRM|Xid'); bring all packages to one release, and restart.",
+        remedy="The update tore driver and firmware apart, or the GPU hangs: bring all packages to one release, then restart.",
         command="sudo apt update && sudo apt dist-upgrade && sudo reboot",
         needs_root=True,
         needs_reboot=True,

@@ -11,10 +11,10 @@ from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
     checks=("cuequivariance-too-old", "machine-not-spark"),
 )
 def nvml_memory_not_supported(found: Found) -> Verdict:
-    """A program asked NVML for the GPU's memory, and GB10 has none of its own.
+    """A program asked NVML for what GB10 does not tell, mostly its memory.
 
-    CPU and GPU share one memory there, so NVML says Not Supported and nvidia-smi shows the same: that is healthy. Programs that
-    take it for an error are too old for GB10.
+    CPU and GPU share one memory there, so NVML says Not Supported and nvidia-smi shows the same: that is healthy, as it is of
+    power limits, fans and memory clocks. Programs that take it for an error are too old for GB10.
 
     Sources:
     - NVIDIA/k8s-device-plugin #1482, #1374; NVIDIA/gpu-operator #1794; kubernetes-sigs/dra-driver-nvidia-gpu #1073
@@ -23,6 +23,12 @@ def nvml_memory_not_supported(found: Found) -> Verdict:
     said = " ".join((*found.before, found.line)).lower()
     if "ignoring error" in found.line.lower() or "warn" in found.line.lower():
         return ok("NVML does not tell the memory of GB10, which CPU and GPU share; the program goes on without")
+    if "NVMLError" in found.line and "cuequivariance" not in said and "mem" not in said:
+        return fail(
+            "a program asks NVML for what GB10 does not tell, such as a power limit, a fan or the memory",
+            remedy="Update that program to a version that knows GB10; the machine is healthy.",
+            command="nvidia-smi -q",
+        )
     if "cuequivariance" in said:
         return fail(
             "cuEquivariance before 0.8 asks NVML for the GPU's memory, which GB10 does not tell",

@@ -15,7 +15,7 @@ def nvml_refuses(found: Found) -> Verdict:
     """The driver may not be asked: the device nodes are closed.
 
     A container that had the GPU loses it when systemd on the host is reloaded. A user without access to /dev/nvidia* never
-    has it.
+    has it. On the host itself an unknown error means that the driver is in disorder.
 
     Sources:
     - NVIDIA Container Toolkit, "Troubleshooting": containers losing access to GPUs
@@ -28,6 +28,6 @@ def nvml_refuses(found: Found) -> Verdict:
             command="ls -l /dev/nvidia*; id",
         )
     return fail(
-        "the container has lost the GPU: a reload of systemd on the host takes the device nodes from running containers",
-        remedy="Restart the container; to keep it from happening, name the devices with --device, or set docker to cgroupfs.",
+        "NVML is refused the GPU: a reload of systemd on the host takes the device nodes from running containers",
+        remedy="Restart the container; on the host itself, restart the machine.",
     )

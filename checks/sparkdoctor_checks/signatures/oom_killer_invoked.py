@@ -17,7 +17,7 @@ def oom_killer_invoked(found: Found) -> Verdict:
     - Linux, mm/oom_kill.c (dump_header)
     """
     return fail(
-        f"memory ran out when {found['program']} asked for some: “Killed process” below names the one that was killed",
+        f"memory ran out when {found['program']} asked for some: `Killed process` below names the one that was killed",
         remedy="Ask the kernel which process it killed.",
         command="sudo dmesg -T | grep -iE 'out of memory|killed process'",
         needs_root=True,

@@ -11,8 +11,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 def open_files_exhausted(found: Found) -> Verdict | None:
     """A process has as many files open as it may have.
 
-    PyTorch keeps a file open for each tensor that its data loader's workers hand over; 1024 is what a shell allows. “received
-    0 items of ancdata” is the same, seen from the receiver.
+    PyTorch keeps a file open for each tensor that its data loader's workers hand over; 1024 is what a shell allows. `received
+    0 items of ancdata` is the same, seen from the receiver.
 
     Sources:
     - pytorch/pytorch #973, #34768, #165532; getrlimit(2)

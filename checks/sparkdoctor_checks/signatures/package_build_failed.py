@@ -36,4 +36,5 @@ def package_build_failed(found: Found) -> Verdict | None:
         "a package could not be built: the first error above says why",
         remedy="Install compilers and headers, and look at the first error; a version with a wheel for aarch64 needs no build.",
         command="sparkdoctor fix install-build-tools",
+        needs_root=True,
     )

@@ -1,6 +1,7 @@
 """Packages that an index does not have for this machine."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import renewed
 
 
 @signature(
@@ -31,20 +32,21 @@ def package_not_found(found: Found) -> Verdict:
         return fail(
             f"no version of {name} supports this Python",
             remedy="Make an environment with another Python (3.12 for all of this stack).",
-            command="uv venv --python 3.12 ~/spark && . ~/spark/bin/activate",
+            command="python3.12 -m venv ~/spark && . ~/spark/bin/activate",
         )
     if name == "mkl":
         return fail(
             "mkl is Intel's, and there is none for aarch64",
             remedy="Take OpenFold3 0.4.5 or later, which does not ask for it.",
-            command="pip install 'openfold3>=0.4.5'",
+            command="python3 -m pip install 'openfold3>=0.4.5'",
         )
     if name == "torch":
-        return fail(
-            f"the index has no {requirement} for this Python and machine",
-            remedy="Take 2.11 or later: from then on PyPI's own wheel for aarch64 is a build for CUDA 13.",
-            command="pip install 'torch>=2.11'",
+        remedy, command = renewed(
+            found,
+            "Take 2.11 or later: from then on PyPI's own wheel for aarch64 is a build for CUDA 13.",
+            "'torch>=2.11'",
         )
+        return fail(f"the index has no {requirement} for this Python and machine", remedy=remedy, command=command)
     return fail(
         f"the index has no {requirement} for this Python and machine",
         remedy="Ask for another version, or build it from source; check the name, and `python3 -V`.",

@@ -20,6 +20,5 @@ def prediction_never_exits(found: Found) -> Verdict | None:
         return None
     return fail(
         "the prediction was done, and its process never ended: it waits for those that prepare data",
-        remedy="The structures are whole. Let there be no such processes: data_module_args.num_workers: 0 in the runner YAML.",
-        command="printf 'data_module_args:\\n  num_workers: 0\\n' >> runner.yml",
+        remedy="The structures are whole. Let there be none of these: `data_module_args: {num_workers: 0}` in the runner YAML.",
     )

@@ -103,7 +103,7 @@ def process_killed(found: Found) -> Verdict | None:
             remedy="Ask docker.",
             command="docker inspect -f '{{.Name}} {{.State.OOMKilled}}' $(docker ps -aqf exited=137)",
         )
-    who = f"“{command[:80]}”" if command else f"process {found['pid']}" if found["pid"] else "a process"
+    who = f"`{command[:80]}`" if command else f"process {found['pid']}" if found["pid"] else "a process"
     return fail(
         f"{who} was killed (SIGKILL), most likely by the kernel for want of memory",
         remedy="Ask the kernel whether it was out of memory; if so, free some before you start it again.",
@@ -132,7 +132,7 @@ def _command(found: Found) -> str | None:
 
 
 def _alone(line: str) -> bool:
-    """Whether “Killed” is all that a line says, but for what a collector of logs puts before it."""
+    """Whether `Killed` is all that a line says, but for what a collector of logs puts before it."""
     prefix = line[: -len("Killed")].rstrip()
     if "*** [" in prefix or prefix.endswith("unable to execute command:"):  # a compiler
         return False

@@ -14,6 +14,7 @@ _CUDA = {"8.5": "12.5", "8.6": "12.7", "8.7": "12.8", "8.8": "12.9", "9.0": "13.
     ": a PTX JIT compilation failed",
     "results in CUDA_ERROR_INVALID_PTX ",
     checks=("cuda-newer-than-driver", "driver-too-old", "triton-ptxas-too-old"),
+    because=("container-wants-newer-driver",),
 )
 def ptx_too_new(found: Found) -> Verdict:
     """PTX was made by a newer CUDA than the one that is to compile it.
@@ -30,11 +31,16 @@ def ptx_too_new(found: Found) -> Verdict:
         made, has = (f" (CUDA {_CUDA[name]})" if name in _CUDA else "" for name in (version, current))
         what = f"PTX of version {version}{made} is too new for what compiles it, which knows {current}{has}"
         if "ptx input" not in found.line and "application" not in found.line:
+            if any("triton" in line.lower() for line in (*found.before, *found.after)):
+                return fail(
+                    what,
+                    remedy="Unset the variables that name another ptxas: the one that Triton brings goes with it.",
+                    command="unset TRITON_PTXAS_PATH TRITON_PTXAS_BLACKWELL_PATH",
+                )
             return fail(
                 what,
-                remedy="Use the ptxas of the CUDA that made it; Triton takes it from TRITON_PTXAS_PATH, "
-                "from 3.6 on from TRITON_PTXAS_BLACKWELL_PATH.",
-                command="export TRITON_PTXAS_PATH=/usr/local/cuda/bin/ptxas TRITON_PTXAS_BLACKWELL_PATH=$TRITON_PTXAS_PATH",
+                remedy="Use the ptxas of the CUDA that made it: see which one is found, and which toolkits are there.",
+                command="command -v ptxas; ptxas --version; ls -d /usr/local/cuda*",
             )
     elif "INVALID_PTX" in found.line or "JIT compilation failed" in found.line:
         what = "the driver could not compile the PTX of a program: it is too new for this driver, or for another GPU"

@@ -34,4 +34,5 @@ def python_headers_not_found(found: Found) -> Verdict | None:
         f"Python's C headers are missing: {'Python.h' if found['missing'] else header} was not found",
         remedy=f"Install them: the package is python{short}-dev (Ubuntu) or python{short}-devel.",
         command="sparkdoctor fix install-build-tools",
+        needs_root=True,
     )

@@ -17,6 +17,7 @@ _OPTIONAL = (
 )
 _OTHERS = ("deepspeed.", "triton.", "openfold3.")
 _TOLD = (
+    "openfold3",
     "venv",
     "ensurepip",
     "torch._six",
@@ -30,7 +31,24 @@ _TOLD = (
     "dllogger",
 )
 """Modules whose absence has a meaning of its own."""
-_PACKAGES = {"torch": "'torch>=2.11'", "yaml": "pyyaml", "cv2": "opencv-python-headless", "PIL": "pillow", "Bio": "biopython"}
+_PACKAGES = {
+    "torch": "'torch>=2.11'",
+    "yaml": "pyyaml",
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+    "Bio": "biopython",
+    "sklearn": "scikit-learn",
+    "dateutil": "python-dateutil",
+    "pytorch_lightning": "pytorch-lightning",
+    "ml_collections": "ml-collections",
+    "pynvml": "nvidia-ml-py",
+}
+_SAME = frozenset(
+    "accelerate biotite boltz click datasets deepspeed einops gemmi hydra ijson lightning lmdb matplotlib ninja numba numpy"
+    " omegaconf packaging pandas peft psutil pydantic pybind11 pytest rdkit requests safetensors scipy sentencepiece"
+    " setuptools tokenizers torchaudio torchmetrics torchvision tqdm transformers triton vllm wandb wheel".split()
+) - {"hydra"}
+"""Packages of the same name as their module. Others are not guessed: anybody may have taken the name."""
 
 
 @signature(
@@ -82,10 +100,11 @@ def python_module_missing(found: Found) -> Verdict | None:
             remedy=f"Install the version of {top} that the program asks for, with the Python that runs it.",
             command=f"python3 -m pip show {top}",
         )
+    package = top if top in _SAME else _PACKAGES.get(top)
     return fail(
         f"the Python that runs this has no {module}",
         remedy="Install it for that Python, or activate the environment that has it.",
-        command=f"python3 -m pip install {_PACKAGES.get(top, top)}",
+        command=f"python3 -m pip install {package}" if package else "python3 -c 'import sys; print(sys.executable)'",
     )
 
 

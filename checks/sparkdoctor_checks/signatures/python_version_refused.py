@@ -20,8 +20,9 @@ def python_version_refused(found: Found) -> Verdict:
     - openfold3 on PyPI (Requires-Python >=3.10)
     """
     package, python = found["package"], found["python"]
+    uv = not package and "activated" not in found.line
     return fail(
         f"{package or 'a package'} does not support {f'Python {python}' if python else 'this Python'}",
         remedy="Make an environment with a Python that it supports (3.12 for all of this stack).",
-        command="uv venv --python 3.12 ~/spark && . ~/spark/bin/activate",
+        command=f"{'uv venv --python 3.12' if uv else 'python3.12 -m venv'} ~/spark && . ~/spark/bin/activate",
     )

@@ -1,6 +1,11 @@
 """Queries that OpenFold3 gives up."""
 
+from shlex import quote
+
 from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
+
+EACH_LOG = "find . -path '*/logs/predict_err_rank*.log' -exec sparkdoctor triage {} ';'"
+"""They are named by the rank of the process; where the output directory is, the log does not always say."""
 
 
 @signature(
@@ -9,6 +14,7 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
     "Failed to write predictions for query_id(s) {query}: {why}",
     "Failed to process {query:name} with preferred",
     "Error Message: {why}",
+    checks=("kernel-backend-unavailable", "weights-missing"),
     because=(ANYTHING,),
 )
 def query_failed(found: Found) -> Verdict | None:
@@ -32,5 +38,5 @@ def query_failed(found: Found) -> Verdict | None:
     return fail(
         f"the query {query} failed, though OpenFold3 ends with exit status 0",
         remedy="Its error is in the log of its output directory: look at its last line.",
-        command="sparkdoctor triage predictions/logs/predict_err_rank0.log",
+        command=f"sparkdoctor triage {quote(found['log'])}" if found["log"] else EACH_LOG,
     )

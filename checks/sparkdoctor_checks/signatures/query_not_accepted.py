@@ -17,7 +17,7 @@ def query_not_accepted(found: Found) -> Verdict | None:
     """OpenFold3 does not accept the query.
 
     What it takes is `{"queries": {NAME: {"chains": […]}}}`. JSON of AlphaFold 3 (`sequences`, `modelSeeds`) is not that, and
-    ends with “queries: Field required”. Keys that it does not know are refused within a chain, and ignored elsewhere.
+    ends with `queries: Field required`. Keys that it does not know are refused within a chain, and ignored elsewhere.
 
     Sources:
     - OpenFold3 0.3.1 to 0.5.0, run with such queries; config/inference_query_format.py
@@ -34,7 +34,7 @@ def query_not_accepted(found: Found) -> Verdict | None:
             words = "it is protein, rna, dna or ligand"
     if where == "queries" and words.startswith("Field required"):
         return fail(
-            "the query has no “queries”: it is in another format, such as AlphaFold 3's",
+            "the query has no `queries`: it is in another format, such as AlphaFold 3's",
             remedy="Let sparkdoctor write it as a query of OpenFold3.",
             command=CHECK,
         )

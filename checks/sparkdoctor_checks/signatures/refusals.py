@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def first(lines: Sequence[str]) -> tuple[str, str]:
-    """Where the first error is, and what it says, from the lines below “1 validation error for …”.
+    """Where the first error is, and what it says, from the lines below `1 validation error for …`.
 
     Each has a line of its own, with its words indented in the next; one that is about the whole has no such line.
     Whatever prints the log may put a prefix before each.

@@ -5,7 +5,7 @@ from shlex import quote
 from sparkdoctor.plugin import Found
 
 NEWER_IMAGE = "Use a newer NGC image; a wheel from PyPI breaks what else is in this one."
-_NVIDIAS = ("nvcr.io/nvidia/", "a0+", "/etc/pip/constraint", "NVIDIA Release 2", ".nv25.", ".nv26.")
+_NVIDIAS = ("nvcr.io/nvidia/", "a0+", "/etc/pip/constraint", "NVIDIA Release 2", ".nv24.", ".nv25.", ".nv26.")
 """What a log shows of NVIDIA's images, whose PyTorch is never replaced by a wheel: the rest is built against it."""
 DISTRIBUTIONS = {
     "causal_conv1d_cuda": "causal-conv1d",
@@ -32,10 +32,15 @@ DISTRIBUTIONS = {
 
 def renewed(found: Found, remedy: str, options: str) -> tuple[str, str | None]:
     """The remedy and its command where another PyTorch is wanted; in NVIDIA's images it is another image."""
-    near = " ".join((*found.before, found.line, *found.after))
-    if any(mark in near for mark in _NVIDIAS):
+    if in_nvidias_image(found):
         return NEWER_IMAGE, None
     return remedy, f"python3 -m pip install {options}"
+
+
+def in_nvidias_image(found: Found) -> bool:
+    """Whether the lines around show one that has a PyTorch; those of CUDA alone have none."""
+    near = (*found.before, found.line, *found.after)
+    return any(mark in line and "nvcr.io/nvidia/cuda" not in line for line in near for mark in _NVIDIAS)
 
 
 def owner(module: str) -> str:

@@ -20,15 +20,15 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "Signal 7 (SIGBUS) received by PID {pid:int}",
     " Bus error ",
     "/dev/shm/{segment:path}': No space left on device",
-    checks=("shm-too-small",),
+    checks=("shm-too-small", "extension-cache-incomplete"),
     because=("extension-library-damaged",),
 )
 def shm_exhausted(found: Found) -> Verdict | None:
     """/dev/shm is full, or too small.
 
     The workers of a data loader hand tensors over in /dev/shm, NCCL its buffers. Docker gives a container 64 MiB; who writes
-    beyond the end of what there is gets a bus error. More of it takes nothing from a GB10 until it is used, and gives no
-    program more memory.
+    beyond the end of what there is gets a bus error; a library that was cut off does the same. More of it takes nothing from
+    a GB10 until it is used, and gives no program more memory.
 
     Sources:
     - pytorch/pytorch #5040, #5247, #25730; NVIDIA/nccl #290, #342, #525; pytorch/ci-infra #490
@@ -54,4 +54,5 @@ def shm_exhausted(found: Found) -> Verdict | None:
         f"/dev/shm is too small or full: {who}",
         remedy="Give it more room: start the container with --ipc=host or --shm-size=16g, or remount it.",
         command="sparkdoctor fix grow-shm",
+        needs_root=True,
     )

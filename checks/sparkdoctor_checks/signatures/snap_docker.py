@@ -2,6 +2,12 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
 
+FROM_APT = (
+    "sudo snap remove docker && { [ -x /usr/bin/docker ] || sudo apt install docker.io; }"
+    " && sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
+)
+"""DGX OS brings a docker of its own, which docker.io would put out."""
+
 
 @signature(
     " /snap/bin/docker ",
@@ -24,7 +30,7 @@ def snap_docker(found: Found) -> Verdict:
     apt; where both are installed, PATH decides.
 
     Sources:
-    - canonical/docker-snap #180; NVIDIA/nvidia-docker #1637, #1311; snapcore, snap-confine
+    - canonical/docker-snap #180, #188; sirixdb/sirix #632; NVIDIA/nvidia-docker #1637, #1311; snapcore, snap-confine
     """
     if "snap-confine" in found.line:
         return fail(
@@ -35,14 +41,14 @@ def snap_docker(found: Found) -> Verdict:
         )
     if found["place"]:
         return fail(
-            f"docker cannot see {found['place']}: as a snap it sees the home directory alone",
-            remedy="Remove the snap, and install docker from apt.",
-            command="sudo snap remove docker && sudo apt install docker.io && sudo nvidia-ctk runtime configure --runtime=docker",
+            f"docker cannot see {found['place']}: most likely it is the snap, which sees the home directory alone",
+            remedy="Save what its volumes hold; then remove the snap, and take docker from apt.",
+            command=FROM_APT,
             needs_root=True,
         )
     return warn(
         "docker is a snap here: it does not see the NVIDIA Container Toolkit",
-        remedy="Remove the snap, and install docker from apt.",
-        command="sudo snap remove docker && sudo apt install docker.io && sudo nvidia-ctk runtime configure --runtime=docker",
+        remedy="Save what its volumes hold; then remove the snap, and take docker from apt.",
+        command=FROM_APT,
         needs_root=True,
     )

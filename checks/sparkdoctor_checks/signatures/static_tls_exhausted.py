@@ -1,5 +1,7 @@
 """Thread-local storage of libraries."""
 
+from shlex import quote
+
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 
@@ -20,5 +22,5 @@ def static_tls_exhausted(found: Found) -> Verdict:
     return fail(
         f"{file.rpartition('/')[2]} was loaded too late: the room for thread-local variables was used up",
         remedy="Load it before all others, and start the program again.",
-        command=f"export LD_PRELOAD={file}",
+        command=f"export LD_PRELOAD={quote(file)}",
     )

@@ -1,11 +1,13 @@
 """OpenFold3's summary."""
 
 from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.query_failed import EACH_LOG
 
 
 @signature(
     "- Failed Queries: {failed:int}",
     "PREDICTION SUMMARY (INCOMPLETE (Rank {rank:int}))",
+    checks=("kernel-backend-unavailable", "weights-missing"),
     because=("query-failed", "prediction-out-of-memory", ANYTHING),
 )
 def summary_counts_failures(found: Found) -> Verdict | None:
@@ -28,5 +30,5 @@ def summary_counts_failures(found: Found) -> Verdict | None:
     return fail(
         f"{found['failed']} of OpenFold3's queries failed, though it ends with exit status 0",
         remedy="Look for the first error above it, or in the log of its output directory.",
-        command="sparkdoctor triage predictions/logs/predict_err_rank0.log",
+        command=EACH_LOG,
     )

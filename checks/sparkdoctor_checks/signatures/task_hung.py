@@ -19,7 +19,7 @@ def task_hung(found: Found) -> Verdict | None:
     A slow disk or a network file system does it too.
 
     Sources:
-    - Linux, kernel/hung_task.c, kernel/watchdog.c; NVIDIA/open-gpu-kernel-modules #1358
+    - Linux, kernel/hung_task.c, kernel/watchdog.c
     - AEON-7/vllm-ultimate-dgx-spark #9
     """
     if any(word in near for near in found.after for word in (" nfs", "nfs4_", "rpc_wait", "cifs_", "fuse_")):

@@ -31,7 +31,7 @@ def threads_exhausted(found: Found) -> Verdict | None:
     """No more processes or threads may be started.
 
     A container's limit (--pids-limit), a service's (TasksMax) or a user's (ulimit -u) is reached. OpenBLAS and OpenMP start a
-    thread for each processor in each process, so a data loader's workers multiply them. “Operation not permitted” is another
+    thread for each processor in each process, so a data loader's workers multiply them. `Operation not permitted` is another
     matter: a docker before 20.10.10 forbids the system call that a newer glibc starts threads with.
 
     Sources:

@@ -55,6 +55,7 @@ def _lacking(what: str) -> Verdict:
         f"the CUDA toolkit that is used is not whole: {what} was not found",
         remedy="Install the whole CUDA toolkit and point CUDA_HOME at it.",
         command="sudo apt install cuda-toolkit-13-0 && export CUDA_HOME=/usr/local/cuda",
+        needs_root=True,
     )
 
 
@@ -66,7 +67,7 @@ def _header(header: str, line: str) -> Verdict | None:
         return fail(
             f"{name} was not found: the PyTorch that is installed was built without CUDA",
             remedy="Install a PyTorch with CUDA, and build again.",
-            command="pip install --force-reinstall 'torch>=2.11'",
+            command="python3 -m pip install --force-reinstall 'torch>=2.11'",
         )
     if header.startswith(CCCL):
         return fail(

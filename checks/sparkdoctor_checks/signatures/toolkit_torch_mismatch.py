@@ -1,6 +1,7 @@
 """nvcc against PyTorch, in builds by setup.py."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import renewed
 
 
 @signature(
@@ -27,17 +28,24 @@ def toolkit_torch_mismatch(found: Found) -> Verdict:
             command="python3 -c 'import torch; print(torch.version.cuda)'; nvcc --version; ls -d /usr/local/cuda-*",
         )
     text = f"the toolkit is CUDA {toolkit}, PyTorch was built with CUDA {torch}"
+    if any(mark in line for line in (*found.before, found.line) for mark in ("pip-build-env", "builds-v0")):
+        return fail(
+            f"{text}: that PyTorch is one which the build has fetched for itself",
+            remedy="Install the build tools first, then the package with --no-build-isolation.",
+            command="python3 -m pip install setuptools wheel packaging psutil ninja",
+        )
     if _major(toolkit) < _major(torch):
         return fail(
             f"{text}: the toolkit is too old for this PyTorch",
             remedy=f"Point CUDA_HOME at a toolkit of CUDA {_major(torch)}.",
             command=f"export CUDA_HOME=/usr/local/cuda-{torch} PATH=/usr/local/cuda-{torch}/bin:$PATH",
         )
-    return fail(
-        f"{text}: this PyTorch is too old for the toolkit",
-        remedy=f"Install a PyTorch for CUDA {_major(toolkit)}, in the environment that builds.",
-        command="pip install --force-reinstall 'torch>=2.11'",
+    remedy, command = renewed(
+        found,
+        f"Install a PyTorch for CUDA {_major(toolkit)}, in the environment that builds.",
+        "--force-reinstall 'torch>=2.11'",
     )
+    return fail(f"{text}: this PyTorch is too old for the toolkit", remedy=remedy, command=command)
 
 
 def _number(text: str) -> str:

@@ -21,7 +21,8 @@ def torch_compile_advice(found: Found) -> Verdict:
     results are the same.
 
     Sources:
-    - torch/_inductor/utils.py and compile_fx.py of PyTorch 2.13; triton/knobs.py of Triton 3.9.0
+    - torch/_inductor/utils.py and compile_fx.py of PyTorch 2.13, lowering.py of earlier ones
+    - triton/knobs.py of Triton 3.9.0
     """
     if "enough SMs" in found.line:
         return ok("torch.compile does not try out all kernels on a GPU of this size: slower at most")

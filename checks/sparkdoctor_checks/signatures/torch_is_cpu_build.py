@@ -1,6 +1,7 @@
 """PyTorch without CUDA."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import in_nvidias_image
 
 
 @signature(
@@ -8,6 +9,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "RuntimeError: PyTorch was compiled without CUDA support",
     "RuntimeError: PyTorch is not linked with support for cuda devices",
     checks=("torch-without-cuda",),
+    because=("torch-replaced",),
 )
 def torch_is_cpu_build(found: Found) -> Verdict:
     """The PyTorch that runs was built without CUDA.
@@ -18,7 +20,12 @@ def torch_is_cpu_build(found: Found) -> Verdict:
     Sources:
     - torch/cuda/__init__.py; the aarch64 wheels of PyTorch 2.8 to 2.15 on PyPI
     """
-    del found
+    if in_nvidias_image(found):
+        return fail(
+            "this PyTorch is a CPU build: something has replaced the one of NVIDIA's image",
+            remedy="Start the image anew, and install nothing that brings a PyTorch of its own; pip shows which one is there.",
+            command="python3 -m pip show torch",
+        )
     return fail(
         "this PyTorch is a CPU build; PyPI's aarch64 wheels before 2.11 are all CPU builds",
         remedy="Install a CUDA build over it.",

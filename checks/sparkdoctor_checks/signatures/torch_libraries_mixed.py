@@ -2,6 +2,12 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
+_NCCL = (
+    "python3 -m pip uninstall -y nvidia-nccl-cu12 nvidia-nccl-cu13"
+    ' && python3 -m pip install --no-deps "$(python3 -c "import importlib.metadata as m;'
+    " print(next(r.split(';')[0] for r in m.requires('torch') if 'nccl' in r))\")\""
+)
+
 
 @signature(
     "undefined symbol: nccl{symbol:name}",
@@ -32,9 +38,8 @@ def torch_libraries_mixed(found: Found) -> Verdict | None:
     if name.startswith("nccl"):
         return fail(
             text,
-            remedy="Take out the one that is not PyTorch's, and install PyTorch's own again.",
-            command="python -m pip uninstall -y nvidia-nccl-cu12 nvidia-nccl-cu13"
-            " && python -m pip install --force-reinstall 'torch>=2.11'",
+            remedy="Take out both, and install the one that this PyTorch asks for.",
+            command=_NCCL,
         )
     return fail(
         text,

@@ -9,7 +9,7 @@ from sparkdoctor.plugin import Found, Verdict, signature, warn
     checks=("triton-torch-mismatch", "torch-lacks-kernels", "torch-without-cuda"),
 )
 def torch_replaced(found: Found) -> Verdict:
-    """Pip replaced PyTorch or Triton under a package that needs the other.
+    """Pip left a PyTorch or Triton that another package does not go with.
 
     pip goes on. Packages with compiled parts (torchvision, flash-attn) then fail at import with `undefined symbol` or `operator
     torchvision::nms does not exist`.
@@ -19,6 +19,11 @@ def torch_replaced(found: Found) -> Verdict:
     """
     name, version = ("torch", found["torch"]) if found["torch"] else ("triton", found["triton"])
     package = found["package"].split()[-2] if len(found["package"].split()) > 1 else found["package"]
+    if ".nv" in version or "a0+" in version:
+        return warn(
+            f"{package} needs {found['wanted']}, and the image has NVIDIA's own {name} {version}",
+            remedy=f"Keep the image's {name}, and take a version of {package} that goes with it.",
+        )
     return warn(
         f"{name} is now {version}, and {package} needs {found['wanted']}",
         remedy="Install both in one command, so that pip chooses versions that fit each other.",

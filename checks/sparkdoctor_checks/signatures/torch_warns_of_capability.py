@@ -3,6 +3,7 @@
 import re
 
 from sparkdoctor.plugin import Found, Verdict, fail, ok, signature, warn
+from sparkdoctor_checks.signatures.renewal import renewed
 
 
 @signature(
@@ -25,24 +26,24 @@ def torch_warns_of_capability(found: Found) -> Verdict | None:
     if found["architecture"]:
         number = int(found["architecture"])
         said = " ".join((found.line, *found.after[:2]))
-        return _judge((number // 10, number % 10), _codes(said), _codes(said, "compute_"))
+        return _judge(found, (number // 10, number % 10), _codes(said), _codes(said, "compute_"))
     major, _, minor = found["capability"].partition(".")
     capability = int(major or 0), int(minor.partition(".")[0] or 0)
     if " compute capability (CC) " in found.line:
         listed = [line.partition(" which supports hardware CC ") for line in found.after]
         codes = [_pair(before.rpartition("- ")[2]) for before, there, _ in listed if there]
-        return _judge(capability, codes, [])
+        return _judge(found, capability, codes, [])
     name = f"{capability[0]}.{capability[1]}"
     said = " ".join((found.line, *found.after[:4]))
     if "no longer supports this GPU because it is too old" in said:
-        return _judge(capability, [(capability[0] + 1, 0)], [])
+        return _judge(found, capability, [(capability[0] + 1, 0)], [])
     span = re.search(r"\((\d+)\.(\d+)\) - \((\d+)\.(\d+)\)", said)
     if span is None:
         if capability[0] != 12:
             return None
         return ok(f"PyTorch before 2.11 warns of compute capability {name}; harmless where it has code for {capability[0]}.0")
     lowest, highest = (int(span[1]), int(span[2])), (int(span[3]), int(span[4]))
-    return _judge(capability, [highest] if capability >= lowest else [lowest], [])
+    return _judge(found, capability, [highest] if capability >= lowest else [lowest], [])
 
 
 def _pair(text: str) -> tuple[int, int]:
@@ -56,23 +57,19 @@ def _codes(text: str, prefix: str = "sm_") -> list[tuple[int, int]]:
     return [(int(number) // 10, int(number) % 10) for number in numbers if number.isdigit()]
 
 
-def _judge(capability: tuple[int, int], codes: list[tuple[int, int]], ptx: list[tuple[int, int]]) -> Verdict:
+def _judge(found: Found, capability: tuple[int, int], codes: list[tuple[int, int]], ptx: list[tuple[int, int]]) -> Verdict:
     name = f"{capability[0]}.{capability[1]}"
     fitting = [code for code in codes if code[0] == capability[0] and code <= capability]
     if fitting:
         code = f"{fitting[-1][0]}.{fitting[-1][1]}"
         return ok(f"PyTorch warns of compute capability {name}; harmless: its code for {code} runs on it")
-    command = "python3 -m pip install --upgrade 'torch>=2.11'" if capability >= (7, 5) else None
     if any(code <= capability for code in ptx) or not codes:
         return warn(
             f"PyTorch says that it may have no code for compute capability {name}",
-            remedy="Let it compute something; where that ends with “no kernel image”, install a PyTorch built for this GPU.",
+            remedy="Let it compute something; where that ends with `no kernel image`, install a PyTorch built for this GPU.",
             command="python3 -c 'import torch; x = torch.ones(64, 64, device=\"cuda\"); print((x @ x).sum())'",
         )
-    return fail(
-        f"this PyTorch has no code that runs on compute capability {name}",
-        remedy="Install a PyTorch that was built for this GPU; in NVIDIA's container, take a newer image."
-        if command
-        else "Install an older PyTorch, for a CUDA that still knows this GPU; CUDA 13 begins with 7.5.",
-        command=command,
-    )
+    remedy, command = renewed(found, "Install a PyTorch that was built for this GPU.", "--upgrade 'torch>=2.11'")
+    if capability < (7, 5):
+        remedy, command = "Install an older PyTorch, for a CUDA that still knows this GPU; CUDA 13 begins with 7.5.", None
+    return fail(f"this PyTorch has no code that runs on compute capability {name}", remedy=remedy, command=command)

@@ -1,6 +1,7 @@
 """TransformerEngine's packages."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import in_nvidias_image
 
 
 @signature(
@@ -23,10 +24,14 @@ def transformer_engine_incomplete(found: Found) -> Verdict:
     Sources:
     - transformer_engine/common/__init__.py; NVIDIA/TransformerEngine #1109, #1981, #2505, #3310
     """
-    del found
+    if in_nvidias_image(found):
+        return fail(
+            "TransformerEngine is not the one of NVIDIA's image any more: something has replaced a part of it",
+            remedy="Start the image anew, and install nothing that brings a TransformerEngine of its own.",
+        )
     return fail(
         "TransformerEngine is not installed in full, or in several versions",
         remedy="Install it anew with what binds it to PyTorch, against the PyTorch that is here.",
-        command="python -m pip install --force-reinstall --no-deps --no-build-isolation"
+        command="sparkdoctor build -- python3 -m pip install --force-reinstall --no-deps --no-build-isolation"
         " transformer-engine transformer-engine-cu13 transformer-engine-torch",
     )

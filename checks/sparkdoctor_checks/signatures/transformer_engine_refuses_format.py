@@ -11,10 +11,10 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 def transformer_engine_refuses_format(found: Found) -> Verdict:
     """TransformerEngine refuses a number format on this GPU.
 
-    MXFP8 is refused on every GPU of 12.x up to 2.15 at least; FP8 with one factor for a whole tensor is not.
+    MXFP8 is not supported on GPUs of 12.x yet (August 2026); FP8 with one factor for a whole tensor is.
 
     Sources:
-    - transformer_engine/pytorch/quantization.py; NVIDIA/TransformerEngine #2668; NVIDIA/Megatron-LM #4175
+    - transformer_engine/pytorch/quantization.py; NVIDIA/TransformerEngine #1939, #2668, #3195; NVIDIA/Megatron-LM #4175
     """
     name = found["format"]
     if found["needed"]:

@@ -15,7 +15,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 def triton_cache_refused(found: Found) -> Verdict | None:
     """Triton or torch.compile cannot write its cache.
 
-    Triton's is in ~/.triton/cache: a home directory that is read-only, that root made first, or that is “/” in a container that
+    Triton's is in ~/.triton/cache: a home directory that is read-only, that root made first, or that is `/` in a container that
     runs as a user without one. That of torch.compile is /tmp/torchinductor_USER, which somebody else of that name may own.
 
     Sources:

@@ -14,7 +14,7 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
 def triton_codegen_failed(found: Found) -> Verdict | None:
     """Triton's assembler refused a kernel.
 
-    What ptxas said stands below, behind “`ptxas` stderr:”, and the command that repeats it behind “Repro command:”.
+    What ptxas said stands below, behind "`ptxas` stderr:", and the command that repeats it behind "Repro command:".
 
     Sources:
     - make_cubin in triton/backends/nvidia/compiler.py of 3.4 to 3.6; triton-lang/triton #8539; mlcommons/training #826

@@ -8,18 +8,27 @@ BUILDS = ("docker build", "docker buildx", "podman build", "buildah", "RUN ", "/
 @signature(
     "0 active drivers ([]). There should only be one",
     "libcuda.so cannot found!",
+    "RuntimeError: Could not find an active GPU backend",
     checks=("driver-missing", "gpu-not-visible", "deepspeed-import-dies"),
 )
 def triton_finds_no_driver(found: Found) -> Verdict:
     """Triton finds no driver of a GPU.
 
     It loads libcuda.so.1, which comes with the driver and is put into a container by the container toolkit when that is started
-    with a GPU; never while an image is built. DeepSpeed 0.15 with Triton 3.2 asks for it at import already.
+    with a GPU; never while an image is built. torch.compile's workers say it in their own words. DeepSpeed 0.15 with Triton
+    3.2 asks for it at import already.
 
     Sources:
     - triton/runtime/driver.py and backends/nvidia/driver.py of Triton 3.1 to 3.9, run
     - deepspeedai/DeepSpeed #7028; deepseek-ai/DeepSeek-R1 #493; triton-lang/triton #1981, #2883
+    - set_driver_to_gpu in torch/_inductor/runtime/triton_helpers.py; pytorch/pytorch #177357
     """
+    if "active GPU backend" in found.line:
+        return fail(
+            "a worker process of torch.compile sees no GPU, though the program itself may",
+            remedy="Let it compile in the program's own process.",
+            command="export TORCHINDUCTOR_COMPILE_THREADS=1",
+        )
     around = " ".join((*found.before, found.line, *found.after))
     if any(mark in around for mark in BUILDS):
         return fail(

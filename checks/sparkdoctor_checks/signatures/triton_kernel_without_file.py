@@ -23,5 +23,4 @@ def triton_kernel_without_file(found: Found) -> Verdict | None:
     return fail(
         "a Triton kernel does not stand in a file, where alone its source can be read",
         remedy="Put it in a file, and run that.",
-        command="python kernel.py",
     )

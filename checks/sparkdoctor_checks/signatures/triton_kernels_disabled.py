@@ -14,6 +14,6 @@ def triton_kernels_disabled(found: Found) -> Verdict:  # noqa: ARG001 (it says s
     default from 0.4.4 on, the query fails later, with an error of its own.
 
     Sources:
-    - core/kernels/triton/evoformer.py of OpenFold3 0.4.5 and 0.5.0, run without Triton
+    - core/kernels/triton/evoformer.py of OpenFold3 0.5.0, run without Triton
     """
     return ok("harmless where the settings turn Triton's kernels off; else the query fails, and says so")

@@ -3,7 +3,7 @@
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 COMMAND = (
-    'python -m pip install "$(python -c "import importlib.metadata as m;'
+    'python3 -m pip install "$(python3 -c "import importlib.metadata as m;'
     " print(next(r.split(';')[0] for r in m.requires('torch') if 'triton' in r))\")\""
 )
 
@@ -15,12 +15,13 @@ COMMAND = (
     "module 'triton.language' has no attribute '{name:name}'",
     "Cannot find a working triton installation",
     checks=("triton-torch-mismatch", "triton-missing", "deepspeed-import-dies"),
+    because=("torch-replaced",),
 )
 def triton_of_another_torch(found: Found) -> Verdict | None:
     """The installed Triton is not the one that PyTorch was made for.
 
     PyTorch's compiler imports Triton's internals, which change with each release: `AttrsDescriptor` went with 3.3, and
-    `triton_key` moved before 3.5. DeepSpeed 0.18.3 to 0.19.7 calls torch.compile at import, swallows that error, and stops at
+    `triton_key` moved with 3.5. DeepSpeed 0.18.3 to 0.19.7 calls torch.compile at import, swallows that error, and stops at
     `name 'BaseMuonWithAuxAdam' is not defined`. A newer Triton over an older PyTorch is how this comes about.
 
     Sources:

@@ -1,9 +1,15 @@
 """Triton and a ptxas that is newer than it, or missing."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import renewed
 
 TOOLS = ("ptxas", "ptxas-blackwell", "cuobjdump", "nvdisasm")
-UPGRADE = "python -m pip install --upgrade 'torch>=2.11' 'triton>=3.6'"
+UPGRADE = "--upgrade 'torch>=2.11' 'triton>=3.6'"
+
+_AGAIN = (
+    "python3 -m pip install --force-reinstall --no-deps"
+    ' "triton==$(python3 -c \'import importlib.metadata as m; print(m.version("triton"))\')"'
+)
 
 
 @signature(
@@ -17,7 +23,7 @@ def triton_refuses_ptxas(found: Found) -> Verdict | None:
     """Triton has no ptxas that it can use.
 
     It brings its own, which TRITON_PTXAS_PATH overrides (from 3.6 on TRITON_PTXAS_BLACKWELL_PATH for this GPU). Up to 3.4 it
-    knows the CUDA versions up to 12 only, and says of 13 that it must be “10.0 or higher”. From 3.6 on it writes PTX of the
+    knows the CUDA versions up to 12 only, and says of 13 that it must be `10.0 or higher`. From 3.6 on it writes PTX of the
     version that its ptxas knows: one of CUDA 12.8 knows 8.7, and sm_121a needs 8.8.
 
     Sources:
@@ -36,12 +42,13 @@ def triton_refuses_ptxas(found: Found) -> Verdict | None:
         return fail(
             f"Triton finds no {tool} of its own",
             remedy="Install Triton anew; its wheels bring it.",
-            command="python -m pip install --force-reinstall --no-deps triton",
+            command=_AGAIN,
         )
+    remedy, command = renewed(found, "Upgrade PyTorch and Triton.", UPGRADE)
     version = found.line.partition("got CUDA version: ")[2].partition(" ")[0].rstrip(".,:;")
     of = f" of CUDA {version}" if version else ""
     return fail(
         f"this Triton is older than the ptxas{of} that it was given, and refuses it",
-        remedy="Upgrade PyTorch and Triton.",
-        command=UPGRADE,
+        remedy=remedy,
+        command=command,
     )

@@ -40,9 +40,8 @@ def weights_download_failed(found: Found) -> Verdict | None:
     if "credentials" in found.line:
         return fail(
             "the download asked for credentials of Amazon's, which OpenFold3's public bucket does not need",
-            remedy="Download without signing the request.",
-            command="python3 -m awscli s3 cp --no-sign-request"
-            " s3://openfold3-data/openfold3-parameters/of3-ob-2025-06-30-174k.pt ~/.openfold3/",
+            remedy="Download without signing the request (--no-sign-request); the check tells the command for this version.",
+            command="sparkdoctor check weights-missing",
         )
     if found["code"]:
         return fail(

@@ -17,7 +17,7 @@ CHECK = "sparkdoctor check weights-missing"
     " Aborted! ",
     "RuntimeError: unexpected pos {position:int} vs {other:int}",
     checks=("weights-missing", "disk-low"),
-    because=("weights-download-failed", "disk-full"),
+    because=("weights-download-failed", "disk-full", "git-lfs-missing"),
 )
 def weights_file_unreadable(found: Found) -> Verdict | None:
     """A file of weights cannot be read: it is cut off, or is none.

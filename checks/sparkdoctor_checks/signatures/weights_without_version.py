@@ -6,6 +6,7 @@ from sparkdoctor.plugin import Found, Verdict, ok, signature
 @signature(
     "No version_tensor found for this checkpoint.",
     "No version_tensor is found for this checkpoint.",
+    checks=("weights-missing",),
 )
 def weights_without_version(found: Found) -> Verdict:  # noqa: ARG001 (it says so itself)
     """The weights do not say which version they are of.

@@ -17,7 +17,7 @@ _MEANS = {
 @signature(
     "NVRM: Xid ({device:path}): {xid:int}",
     "NVRM: Xid {xid:int}, ",
-    checks=("driver-branch-unsupported", "memory-low", "oom-killed-recently"),
+    checks=("torch-cannot-compute", "driver-branch-unsupported"),
     because=("gpu-fault", "cuda-program-fault", "no-kernel-image", "operation-not-permitted"),
 )
 def xid_of_program(found: Found) -> Verdict | None:
@@ -28,7 +28,7 @@ def xid_of_program(found: Found) -> Verdict | None:
 
     Sources:
     - NVIDIA, Xid Errors, "Analyzing Xid Errors with the Xid Catalog"
-    - sgl-project/sglang #32855; vllm-project/vllm #52877
+    - vllm-project/vllm #52877
     """
     means = _MEANS.get(int(found["xid"]))
     if means is None:
@@ -36,7 +36,7 @@ def xid_of_program(found: Found) -> Verdict | None:
     _, _, name = found.line.partition(", name=")
     program = name.partition(",")[0].strip()
     return warn(
-        f"Xid {found['xid']}{f' of {program}' if program else ''}: {means}; the program is at fault, not the machine",
+        f"Xid {found['xid']}{f' of {program}' if program else ''}: {means}; mostly the fault of a program, not of the machine",
         remedy="Look at what that program printed; with every launch waited for, the line that fails is the right one.",
         command="export CUDA_LAUNCH_BLOCKING=1",
     )
