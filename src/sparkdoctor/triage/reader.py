@@ -27,7 +27,7 @@ _PART, _FEW, _MANY = 2 << 10, 3, 30
 of them, their rarest pieces are looked for first."""
 _QUOTED = 400
 """Characters of a line that are kept."""
-_LOOKS, _HIT, _SAID = 12_000, 2, 6
+_LOOKS, _HIT, _SAID = 60_000, 10, 30
 """How many lines with its words a wording is tried on; one that it fits counts as `_HIT`, one that says something as `_SAID`. So
 many are there for one reason."""
 _MEANINGS = 8
