@@ -82,7 +82,8 @@ def no_kernel_image(found: Found) -> Verdict | None:
             "this TensorFlow was not built for this GPU: it has no code that runs here",
             remedy="Take NVIDIA's container of TensorFlow, which has code for it.",
         )
-    package = next((name for name in (*_BUILT_HERE, *_WHEELS) if f"/{name}/" in last or f"/{name}/" in found.line), None)
+    near = (last, found.line, *found.after[:1])
+    package = next((name for name in (*_BUILT_HERE, *_WHEELS) if any(f"/{name}/" in line for line in near)), None)
     if (package is None and found["file"].endswith("ops.cu")) or "/csrc/ops.cu" in found.line.replace("\\", "/"):
         package = "bitsandbytes"
     if package in _BUILT_HERE:
