@@ -19,6 +19,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
     "Could not find compiler set in environment variable CUDACXX:",
     "Could not find nvcc, please set CUDAToolkit_ROOT",
     "Failed to find nvcc.",
+    "Could not find nvcc and default cuda_home='{home}' doesn't exist",
+    "RuntimeError: Could not find nvcc",
     "Your installed Caffe2 version uses CUDA but I cannot find the CUDA",
     "CMAKE_CUDA_COMPILER not set, after EnableLanguage",
     "is not a full path to an existing compiler tool",
@@ -37,6 +39,7 @@ def cuda_toolkit_not_found(found: Found) -> Verdict | None:
     Sources:
     - torch/utils/cpp_extension.py, _find_cuda_home and _join_cuda_home
     - limbo018/DREAMPlace #63, NVIDIA/cutlass #1269; CMake 3.25, run without nvcc
+    - flashinfer-ai/flashinfer #1919; NVIDIA-NeMo/Gym #1405
     """
     tool = found["tool"].strip("'\"`")
     if tool and "deepspeed" in " ".join(found.before):

@@ -10,6 +10,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, ok, signature, warn
     "NVMLError_DriverNotLoaded: Driver Not Loaded",
     "nvml error: driver not loaded",
     "modprobe: FATAL: Module nvidia not found in directory {modules:path}",
+    "modprobe: FATAL: Module nvidia not found.",
     "could not insert 'nvidia': {why}",
     "initialize NVML: ERROR_DRIVER_NOT_LOADED",
     ": nvidia-smi: command not found",
@@ -19,7 +20,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, ok, signature, warn
     'exec: "nvidia-smi": executable file not found in',
     "No such file or directory: 'nvidia-smi'",
     checks=("driver-missing", "gpu-not-visible", "reboot-pending"),
-    because=("container-without-gpu", "driver-updated-without-restart", "gpu-did-not-come-up"),
+    because=("container-without-gpu", "driver-updated-without-restart", "gpu-did-not-come-up", "driver-module-unfit"),
 )
 def driver_not_found(found: Found) -> Verdict:
     """No NVIDIA driver is loaded, or none reaches this container.

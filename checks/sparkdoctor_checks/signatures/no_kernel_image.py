@@ -28,6 +28,10 @@ _WHEELS = {
 
 @signature(
     ": no kernel image is available for execution on the device",
+    " no kernel image is available for execution on the device ",
+    "Error named symbol not found at line {number:int} in file {file:path}",
+    "' failed with 'CUDA_ERROR_INVALID_PTX'",
+    "' failed with 'CUDA_ERROR_NO_BINARY_FOR_GPU'",
     'CUDA_ERROR_NO_BINARY_FOR_GPU, "no kernel image is available',
     "results in CUDA_ERROR_NO_BINARY_FOR_GPU ",
     "Cuda failure 'no kernel image is available for execution on the device",
@@ -51,9 +55,14 @@ def no_kernel_image(found: Found) -> Verdict | None:
     Sources:
     - CUDA runtime, errors 209, 200 and 98; CUDA C++ Programming Guide, "Binary Compatibility"
     - pytorch/pytorch #31981, #178891; flashinfer-ai/flashinfer #3170; romain-jacotin/cuda #1
+    - bitsandbytes-foundation/bitsandbytes #223, #382; sgl-project/sglang #7249; InternLM/lmdeploy #3806; ollama/ollama #6997
+    - tensorflow/tensorflow #99592, #101746
     """
     if "raises(" in found.line or "Raises" in found.line:
         return None  # a test that expects it
+    said, alone, _ = found.line.partition("no kernel image is available for execution on the device")
+    if alone and said.rstrip(" \t>|#") and not said.rstrip().endswith((":", "'", '"', "rror", "code", ".", "]", ")")):
+        return None  # someone writes about it
     files = [line for line in found.before if 'File "' in line]
     last = files[-1].replace("\\", "/") if files else ""
     if "/torch_extensions/" in found.line + last:
@@ -62,7 +71,21 @@ def no_kernel_image(found: Found) -> Verdict | None:
             remedy="Put it out of the way; it is built anew for this GPU at the next use.",
             command="sparkdoctor fix quarantine-foreign-extension",
         )
-    package = next((name for name in (*_BUILT_HERE, *_WHEELS) if f"/{name}/" in last), None)
+    if any("ggml" in line for line in (found.line, *found.before[-3:], *found.after[:3])):
+        return fail(
+            "llama.cpp (ggml) was not built for this GPU: it has no kernel that runs here",
+            remedy="Build it for this GPU; of a program that brings it, as Ollama does, take a newer release.",
+            command="cmake -B build -DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=121 && cmake --build build -j 8",
+        )
+    if "' failed with '" in found.line:
+        return fail(
+            "this TensorFlow was not built for this GPU: it has no code that runs here",
+            remedy="Take NVIDIA's container of TensorFlow, which has code for it.",
+        )
+    near = (last, found.line, *found.after[:1])
+    package = next((name for name in (*_BUILT_HERE, *_WHEELS) if any(f"/{name}/" in line for line in near)), None)
+    if (package is None and found["file"].endswith("ops.cu")) or "/csrc/ops.cu" in found.line.replace("\\", "/"):
+        package = "bitsandbytes"
     if package in _BUILT_HERE:
         architecture = "FLASH_ATTN_CUDA_ARCHS=120" if package == "flash_attn" else "TORCH_CUDA_ARCH_LIST=12.1"
         return fail(

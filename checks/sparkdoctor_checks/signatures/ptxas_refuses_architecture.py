@@ -1,12 +1,13 @@
 """ptxas and the architecture that it is asked for."""
 
-from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
 
 KNOBS = ("TRITON_PTXAS_PATH", "TRITON_PTXAS_BLACKWELL_PATH")
 
 
 @signature(
     "Value '{gpu:name}' is not defined for option 'gpu-name'",
+    "; ptxas does not support CC {capability:number}",
     checks=("triton-ptxas-too-old", "triton-ptxas-path-ignored"),
 )
 def ptxas_refuses_architecture(found: Found) -> Verdict:
@@ -19,7 +20,16 @@ def ptxas_refuses_architecture(found: Found) -> Verdict:
     Sources:
     - triton-lang/triton #8539, #9181, #10331; gpustack/gpustack #4372; InternLM/lmdeploy #3410
     - ptxas 12.8.93, 12.9.86 and 13.0.88, asked
+    - openxla/xla #5932; jax-ml/jax #13570
     """
+    if capability := found["capability"]:
+        if not any(mark in line for line in found.after for mark in ("Check failed", "CUDA_ERROR_", "INTERNAL:")):
+            return ok(f"XLA's ptxas does not know compute capability {capability}: the driver compiles in its place")
+        return fail(
+            f"XLA's ptxas does not know compute capability {capability}, and the driver cannot take its place",
+            remedy="Put the ptxas of a newer toolkit first on PATH.",
+            command="export PATH=/usr/local/cuda/bin:$PATH",
+        )
     gpu = found["gpu"]
     digits = gpu.rpartition("_")[2].rstrip("af")
     if digits.isdigit() and int(digits) < 75:

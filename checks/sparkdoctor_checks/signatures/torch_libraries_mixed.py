@@ -17,6 +17,13 @@ _NCCL = (
     "undefined symbol: cublas{symbol:name}",
     "undefined symbol: nvshmem{symbol:name}",
     "undefined symbol: cuda{symbol:name}",
+    "symbol {symbol:name}, version {} not defined in file {file:path} with link time reference",
+    "cuDNN version incompatibility: PyTorch was compiled {made} but found runtime version {here}",
+    "cuDNN version mismatch: PyTorch was compiled {made} but linked against {here:int}",
+    "cuDNN version incompatibility: PyTorch was compiled {made} but linked against {here:int}",
+    "Loaded runtime CuDNN library: {here:number} but source was compiled with: {made:number}",
+    " CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH ",
+    "cuDNN error: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH",
     checks=("torch-import-dies",),
 )
 def torch_libraries_mixed(found: Found) -> Verdict | None:
@@ -24,14 +31,31 @@ def torch_libraries_mixed(found: Found) -> Verdict | None:
 
     Each library of CUDA is a package beside PyTorch. One that stands in LD_LIBRARY_PATH goes before it; and where the
     packages for CUDA 12 and 13 are both installed, as nvidia-nccl-cu12 and -cu13, the one installed last has overwritten the
-    other's file.
+    other's file. cuDNN is several libraries, of which some may come from the system, others from the package.
 
     Sources:
-    - pytorch/pytorch #111469, #119932, #131312, #134929, #144244, #186591
+    - pytorch/pytorch #111469, #119932, #131312, #134929, #144244, #185512, #186591, #188892
+    - zai-org/CogVLM2 #207; gladiaio/gladia #928; bmaltais/kohya_ss #1096; google/automl #33
     """
     if "torch_extensions" in found.line or found.line.startswith("undefined symbol:"):  # as ldd -r lists them
         return None
-    name = found.line.partition("undefined symbol: ")[2].partition(" ")[0].rstrip(",.:;'\")")
+    if "cudnn" in found.line.lower() and "symbol" not in found.line:
+        if "raise " in found.line or 'f"' in found.line or "f'" in found.line:
+            return None
+        here = found["here"].partition(". ")[0].rstrip(".")
+        made = found["made"].removeprefix("against").strip()
+        which = f": {here} is loaded, where {made} is wanted" if here else ""
+        return fail(
+            f"another cuDNN than PyTorch's own is loaded{which}",
+            remedy="Let PyTorch find its own cuDNN; if that is not enough, take out the system's, and install PyTorch anew.",
+            command="unset LD_LIBRARY_PATH",
+        )
+    if found["file"]:
+        name = found["symbol"].rstrip(",")
+        if not found["file"].startswith(("libnv", "libcu", "libnccl")):
+            return None
+    else:
+        name = found.line.partition("undefined symbol: ")[2].partition(" ")[0].rstrip(",.:;'\")")
     if name.startswith("cuda") and "/torch/lib/" not in found.line and "/nvidia/" not in found.line:
         return None
     text = f"PyTorch's libraries are of several versions: {name} is not in the one that is loaded"

@@ -32,6 +32,8 @@ def torch_warns_of_capability(found: Found) -> Verdict | None:
     if " compute capability (CC) " in found.line:
         listed = [line.partition(" which supports hardware CC ") for line in found.after]
         codes = [_pair(before.rpartition("- ")[2]) for before, there, _ in listed if there]
+        if not codes and capability[0] == 12 and any("torch==" in line and "+cu13" in line for line in found.after[:2]):
+            codes = [(12, 0)]  # PyTorch's own builds for CUDA 13
         return _judge(found, capability, codes, [])
     name = f"{capability[0]}.{capability[1]}"
     said = " ".join((found.line, *found.after[:4]))
