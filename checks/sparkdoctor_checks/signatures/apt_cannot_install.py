@@ -11,7 +11,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "E: Couldn't find any package by glob '{glob}'",
     "Package '{candidate:name}' has no installation candidate",
     checks=("dgx-os-outdated", "reboot-pending"),
-    because=("network-unreachable", "dpkg-unfinished", "apt-locked", "certificate-rejected"),
+    because=("network-unreachable", "dpkg-unfinished", "apt-locked", "apt-source-untrusted", "certificate-rejected"),
 )
 def apt_cannot_install(found: Found) -> Verdict | None:
     """Apt cannot install what was asked for.
