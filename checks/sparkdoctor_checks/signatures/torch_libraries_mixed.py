@@ -2,6 +2,8 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
+_CUDA = ("libcu", "libnccl", "libnvJitLink", "libnvrtc", "libnvshmem")
+
 
 @signature(
     "undefined symbol: nccl{symbol:name}",
@@ -11,6 +13,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "undefined symbol: cublas{symbol:name}",
     "undefined symbol: nvshmem{symbol:name}",
     "undefined symbol: cuda{symbol:name}",
+    "symbol {wanted:word} version {of:name} not defined in file {library:name} with link time reference",
+    "symbol {wanted:name}, version {of:name} not defined in file {library:name} with link time reference",
     checks=("torch-import-dies",),
 )
 def torch_libraries_mixed(found: Found) -> Verdict | None:
@@ -21,10 +25,19 @@ def torch_libraries_mixed(found: Found) -> Verdict | None:
     other's file.
 
     Sources:
-    - pytorch/pytorch #111469, #119932, #131312, #134929, #144244, #186591
+    - pytorch/pytorch #111469, #119932, #131312, #134929, #144244, #186591, #88882
+    - hpcaitech/ColossalAI #4059; deepmodeling/deepmd-kit #2241; microsoft/onnxruntime #8594 (as glibc says it)
     """
     if "torch_extensions" in found.line or found.line.startswith("undefined symbol:"):  # as ldd -r lists them
         return None
+    if library := found["library"]:
+        if not library.startswith(_CUDA):
+            return None
+        return fail(
+            f"CUDA libraries of several versions are mixed: the {library} that is loaded has no {found['wanted']}",
+            remedy="Let PyTorch find its own libraries, not a toolkit's or conda's; if that is not enough, install it anew.",
+            command="unset LD_LIBRARY_PATH",
+        )
     name = found.line.partition("undefined symbol: ")[2].partition(" ")[0].rstrip(",.:;'\")")
     if name.startswith("cuda") and "/torch/lib/" not in found.line and "/nvidia/" not in found.line:
         return None
