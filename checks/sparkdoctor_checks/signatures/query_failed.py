@@ -9,7 +9,17 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
     "Failed to write predictions for query_id(s) {query}: {why}",
     "Failed to process {query:name} with preferred",
     "Error Message: {why}",
-    because=(ANYTHING,),
+    because=(
+        "extension-library-missing",
+        "extension-build-failed",
+        "extension-waits-for-lock",
+        "deepspeed-op-incompatible",
+        "deepspeed-sees-no-gpu",
+        "triton-codegen-failed",
+        "triton-compiler-failed",
+        "torch-compile-failed",
+        ANYTHING,
+    ),
 )
 def query_failed(found: Found) -> Verdict | None:
     """A query failed, and OpenFold3 goes on.
