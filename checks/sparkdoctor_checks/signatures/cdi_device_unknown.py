@@ -17,8 +17,14 @@ def cdi_device_unknown(found: Found) -> Verdict:
 
     Sources:
     - NVIDIA/nvidia-container-toolkit #434, #146, #1239; NixOS/nixpkgs #420638
-    - podman 3, "stat nvidia.com/gpu=all"
+    - NVIDIA/nvidia-container-toolkit #63 (podman 3)
     """
+    if found.line.endswith("no such file or directory") and found["gpu"] and "could not find" not in found.line:
+        return fail(
+            f"podman takes nvidia.com/gpu={found['gpu']} for a file: it is older than 4.1, and knows no CDI",
+            remedy="Install a newer podman, or take docker.",
+            command="podman --version",
+        )
     device = found["device"].rstrip(":") or f"nvidia.com/gpu={found['gpu']}"
     return fail(
         f"no CDI specification names the device {device}",

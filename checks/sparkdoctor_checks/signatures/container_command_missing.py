@@ -19,7 +19,7 @@ def container_command_missing(found: Found) -> Verdict | None:
     - runc and moby, their messages
     """
     program = found["program"]
-    if program.startswith(("nvidia-container", "nvidia-ctk")) or "fork/exec" in found.line:
+    if program == "nvidia-smi" or program.startswith(("nvidia-container", "nvidia-ctk")) or "fork/exec" in found.line:
         return None
     if "permission denied" in found.line:
         return fail(
