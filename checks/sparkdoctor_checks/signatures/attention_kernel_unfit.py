@@ -8,6 +8,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
     "FATAL: kernel {kernel} is for sm{least:int}-sm{most:int}, but was built for sm{built:int}",
     "FATAL: kernel built for sm{least:int}-sm{most:int}, but running on sm{built:int}",
     "FlashAttention{generation:int} has been toggled on, but it cannot be used due to the following error: {reason}",
+    "No supported CUDA architectures found for major versions [{majors}].",
     "xFormers can't load C++/CUDA extensions",
     "No operator found for `memory_efficient_attention_{direction:name}` with inputs",
     checks=("compute-capability-mismatch", "torch-cannot-compute", "torch-lacks-kernels"),
@@ -21,7 +22,7 @@ def attention_kernel_unfit(found: Found) -> Verdict:
 
     Sources:
     - Dao-AILab/flash-attention #762, #1969; GuigsEvt/dgx_spark_config #5; pytorch/pytorch #176093
-    - facebookresearch/xformers #1263; Comfy-Org/ComfyUI #11602
+    - vllm-project/vllm #31740 (FlashInfer); facebookresearch/xformers #1263; Comfy-Org/ComfyUI #11602
     """
     if found["direction"]:
         after = next((line.strip() for line in found.after if "your GPU has capability" in line), "")
@@ -30,6 +31,12 @@ def attention_kernel_unfit(found: Found) -> Verdict:
             f"xformers has no attention kernel for this GPU or these inputs{why}",
             remedy="Do without xformers: PyTorch's own attention takes its place.",
             command="python -m pip uninstall -y xformers",
+        )
+    if majors := found["majors"]:
+        return fail(
+            f"FlashInfer was asked for a kernel that it has for compute capability {majors.replace(', ', '.x, ')}.x alone",
+            remedy="Choose another attention or MoE backend; unset what forces FlashInfer's (VLLM_USE_FLASHINFER_…).",
+            command="env | grep -iE 'flashinfer|attention_backend'",
         )
     if built := found["built"]:
         return fail(
