@@ -19,6 +19,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
     "cuInit: CUDA_ERROR_UNKNOWN: unknown error",
     "The NVIDIA Driver is present, but CUDA failed to initialize.",
     "RuntimeError: Unable to initialize backend '{backend:name}': FAILED_PRECONDITION: No visible GPU devices.",
+    "RuntimeError: Unable to initialize backend '{backend:name}': INTERNAL: no supported devices found for platform CUDA",
     "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False",
     checks=("gpu-not-visible", "driver-missing", "driver-library-mismatch"),
     because=(

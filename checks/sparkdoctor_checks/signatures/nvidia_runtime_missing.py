@@ -24,7 +24,7 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
     store does not see the toolkit of the system.
 
     Sources:
-    - NVIDIA/dgx-spark-playbooks #26; NVIDIA/nvidia-docker #1034, #1637 (snap); NVIDIA/nvidia-container-toolkit #653
+    - NVIDIA/dgx-spark-playbooks #26; NVIDIA/nvidia-docker #1034, #1637 (snap); NVIDIA/nvidia-container-toolkit #653, #434 (CDI)
     - containerd, "no runtime for … is configured" (Kubernetes)
     """
     driver = found["driver"]
@@ -36,6 +36,13 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
             "docker is a snap, which does not see the NVIDIA Container Toolkit",
             remedy="Remove the snap, and install docker from apt.",
             command="sudo snap remove docker && sudo apt install docker.io && sudo nvidia-ctk runtime configure --runtime=docker",
+            needs_root=True,
+        )
+    if driver == "cdi":
+        return fail(
+            "docker is asked for a CDI device, and CDI is not switched on in it",
+            remedy="Switch it on, and restart docker (28.3 and later have it on), or take --gpus all instead.",
+            command="sudo nvidia-ctk runtime configure --runtime=docker --cdi.enabled && sudo systemctl restart docker",
             needs_root=True,
         )
     if "is configured" in found.line:
