@@ -12,7 +12,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "Error: Unable to locate package {package:name}",
     "Package '{candidate:name}' has no installation candidate",
     checks=("dgx-os-outdated", "reboot-pending"),
-    because=("network-unreachable", "dpkg-unfinished", "apt-locked", "certificate-rejected"),
+    because=("network-unreachable", "dpkg-unfinished", "apt-locked", "apt-source-untrusted", "certificate-rejected"),
 )
 def apt_cannot_install(found: Found) -> Verdict:
     """Apt cannot install what was asked for.

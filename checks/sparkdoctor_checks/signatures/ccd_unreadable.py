@@ -2,6 +2,11 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
+STANDARD = frozenset(
+    "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL A C G U DA DC DG DT".split()
+)
+"""The residues of proteins, RNA and DNA, which every dictionary has."""
+
 
 @signature(
     "Internal CCD not found. Please run",
@@ -9,6 +14,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     " msgpack.exceptions.ExtraData: unpack(b) received extra data",
     " No such file or directory: '{file:path}components.bcif'",
     " No such file or directory: '{file:path}components.cif'",
+    "ValueError: CCD component {component:name} not found!",
     checks=("ccd-missing",),
     because=("weights-download-failed", "disk-full"),
 )
@@ -20,8 +26,16 @@ def ccd_unreadable(found: Found) -> Verdict | None:
 
     Sources:
     - biotite 1.6.0, run with such files; biotite/structure/info/ccd.py of 1.2.0 and 1.6.0
-    - aqlaboratory/openfold-3 #118
+    - aqlaboratory/openfold-3 #118; jwohlwend/boltz #295, #519
     """
+    if component := found["component"]:
+        if component not in STANDARD:
+            return None
+        return fail(
+            f"Boltz's dictionary of components lacks even {component}: it was not unpacked, or not wholly",
+            remedy="Remove it; the next prediction fetches it again.",
+            command="rm -rf ~/.boltz/mols ~/.boltz/mols.tar",
+        )
     if "CCD" not in found.line and "components." not in found.line:
         around = (*found.before, *found.after)
         if not any("bcif" in line or "ccd" in line for line in around):

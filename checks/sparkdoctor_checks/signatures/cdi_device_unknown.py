@@ -17,7 +17,7 @@ def cdi_device_unknown(found: Found) -> Verdict:
     off) takes the name for a file.
 
     Sources:
-    - NVIDIA/nvidia-container-toolkit #146, #1239; NixOS/nixpkgs #420638
+    - NVIDIA/nvidia-container-toolkit #63 (podman 3), #146, #1239; NixOS/nixpkgs #420638
     """
     device = found["device"].rstrip(":") or f"nvidia.com/gpu={found['gpu']}"
     if "stat nvidia.com" in found.line:

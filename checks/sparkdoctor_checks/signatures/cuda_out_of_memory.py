@@ -33,6 +33,7 @@ _SPARK = 110 * _GIB, 130 * _GIB
     "error: CUDNN_STATUS_ALLOC_FAILED ",
     "OutOfMemoryError: Out of memory allocating {size:word} bytes",
     "RESOURCE_EXHAUSTED: Out of memory while trying to allocate {size:word} bytes",
+    "The memory capacity is unbalanced. Some GPUs may be occupied by other processes.",
     "Free memory on device ({free:number}/{total:number} GiB) on startup is less than desired GPU memory utilization",
     "Free memory on device {device:word} ({free:number}/{total:number} GiB) on startup is less than desired GPU memory",
     checks=("page-cache-holds-memory", "memory-low", "memory-pressure"),
@@ -45,7 +46,7 @@ def cuda_out_of_memory(found: Found) -> Verdict | None:
 
     Sources:
     - NVIDIA, DGX Spark known issues; NVIDIA/dgx-spark-playbooks (drop_caches)
-    - PyTorch 1.13 to 2.11, c10/cuda/CUDACachingAllocator.cpp; vllm-project/vllm #35313, #20305
+    - PyTorch 1.13 to 2.11, c10/cuda/CUDACachingAllocator.cpp; vllm-project/vllm #35313, #20305; sgl-project/sglang #1533, #4233
     """
     line = found.line
     if _otherwise(found):
@@ -59,9 +60,8 @@ def cuda_out_of_memory(found: Found) -> Verdict | None:
         or _bytes(_after(line, "Of the allocated memory ", " is allocated by PyTorch"))
     )
     cached = _bytes(_after(line, " and ", " is reserved by PyTorch but unallocated"))
-    asked = f"CUDA has no {found['size'].rstrip('.')} for the program" if found["size"] else "CUDA has no memory for the program"
+    asked = _asked(line, found["size"].rstrip("."))
     if "on startup" in line:
-        asked = "the program wants more memory than is free"
         free, total = _bytes(f"{found['free']} GiB"), _bytes(f"{found['total']} GiB")
     if free is not None and total:
         asked += f": {free / _GIB:.1f} of {total / _GIB:.1f} GiB are free"
@@ -92,6 +92,17 @@ def cuda_out_of_memory(found: Found) -> Verdict | None:
         remedy="Drop the page cache, end programs that hold memory, and start it again.",
         command="sparkdoctor fix drop-page-cache",
     )
+
+
+def _asked(line: str, size: str) -> str:
+    """What the program wanted and did not get."""
+    if "unbalanced" in line:
+        return "one GPU has much less free memory than the others: something else holds it"
+    if "on startup" in line:
+        return "the program wants more memory than is free"
+    if size.isdigit() and len(size) <= 20:  # JAX says it without a unit
+        size = f"{int(size) / _GIB:.1f} GiB" if int(size) >= _GIB else f"{size} bytes"
+    return f"CUDA has no {size} for the program" if size else "CUDA has no memory for the program"
 
 
 def _otherwise(found: Found) -> bool:

@@ -19,12 +19,14 @@ def cuequivariance_incomplete(found: Found) -> Verdict | None:
 
     Sources:
     - NVIDIA/cuEquivariance #165, #193; ACEsuit/mace #1221; bytedance/Protenix #185
-    - Requires-Dist of openfold3 0.3.0 to 0.5.0
+    - aqlaboratory/openfold-3 #181 (NVML on a GB10); Requires-Dist of openfold3 0.3.0 to 0.5.0
     """
     if "libcuda.so" in found["reason"]:
         return None  # the driver is missing, and that is told for itself
     if found["component"]:
-        what = f"cuEquivariance cannot load {found['component']}"
+        asks = any(line.strip() == "Not Supported" for line in found.after[:2])
+        why = ": its old operators ask NVML for what this GPU does not tell" if asks else ""
+        what = f"cuEquivariance cannot load {found['component']}{why}"
     elif found["reason"]:
         what = f"cuEquivariance's operators are for another CUDA than what is installed ({found['reason']})"
     else:

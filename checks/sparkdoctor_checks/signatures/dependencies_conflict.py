@@ -7,6 +7,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "because these package versions have conflicting dependencies",
     "ERROR: ResolutionImpossible: for help visit",
     "No solution found when resolving dependencies",
+    "libmamba Could not solve for environment specs",
     "LibMambaUnsatisfiableError: Encountered problems while solving",
     "UnsatisfiableError: The following specifications were found to be incompatible",
     checks=("deepspeed-version-conflict", "triton-torch-mismatch"),

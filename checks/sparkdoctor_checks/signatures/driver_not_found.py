@@ -2,6 +2,9 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, ok, signature, warn
 
+_GIVEN = ("--gpus", "runtime=nvidia", "runtime nvidia", "nvidia.com/gpu=")
+"""How docker and podman are told to give a container the GPU."""
+
 
 @signature(
     "Found no NVIDIA driver on your system",
@@ -30,13 +33,20 @@ def driver_not_found(found: Found) -> Verdict:
 
     Sources:
     - c10/cuda/CUDAFunctions.cpp; NVML's NVML_ERROR_DRIVER_NOT_LOADED (9)
-    - NVIDIA Container Toolkit documentation; NVIDIA forum t/378200
+    - NVIDIA Container Toolkit documentation; NVIDIA forum t/378200; canonical/docker-snap #184
     """
     line = found.line
     after = " ".join(found.after[:6]).lower()
     if "nvidia-smi" in line:
         if " cpu" in after:
             return ok("nvidia-smi is not there, and the program goes on without a GPU")
+        if "exec:" in line and any(words in near for near in found.before[-4:] for words in _GIVEN):
+            return fail(
+                "the container was to have the GPU, and was given nothing of the driver: there is no nvidia-smi in it",
+                remedy="See whether docker is a snap, which keeps the driver elsewhere, and whether the image asks for compute"
+                " alone (NVIDIA_DRIVER_CAPABILITIES=all brings nvidia-smi).",
+                command="snap list docker; docker info | grep -iE 'runtime|cdi|root dir'",
+            )
         return warn(
             "nvidia-smi is not there: the container was started without the GPU, or no driver is installed",
             remedy="Start the container with --gpus all. On the machine itself, see whether a driver is loaded, and install it.",

@@ -27,7 +27,9 @@ def extension_of_other_environment(found: Found) -> Verdict | None:
     mangled = symbol.startswith("_Z")
     of_torch = (mangled and any(mark in symbol for mark in TORCH[:4])) or symbol.startswith(TORCH[4:])
     of_python = symbol.startswith(("Py", "_Py"))
-    if ".so" not in name or not (of_torch or of_python or "torch_extensions/" in file):
+    if ".so" not in name or symbol.startswith(("curand", "cufft", "cusolver")):  # not linked to a library of CUDA's
+        return None
+    if not (of_torch or of_python or "torch_extensions/" in file):
         return None
     if "torch_extensions/" in file or (directory.endswith(f"/{module}") and "-packages/" not in file):
         return fail(

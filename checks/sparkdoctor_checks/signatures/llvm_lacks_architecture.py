@@ -21,7 +21,9 @@ def llvm_lacks_architecture(found: Found) -> Verdict | None:
     - triton-lang/triton #6087, #6859
     """
     if "computeCapability" in found.line:
-        remedy, command = renewed(found, "Upgrade PyTorch, which brings the Triton that belongs to it.", "--upgrade 'torch>=2.11'")
+        remedy, command = renewed(
+            found, "Upgrade PyTorch, which brings the Triton that belongs to it.", "--upgrade 'torch>=2.11'"
+        )
         what = "this Triton is older than the GPU, and ends at its first matrix product"
         return fail(what, remedy=remedy, command=command)
     architecture = found["architecture"]

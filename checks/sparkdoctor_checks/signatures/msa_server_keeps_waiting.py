@@ -21,9 +21,9 @@ def msa_server_keeps_waiting(found: Found) -> Verdict | None:
 
     Sources:
     - core/data/tools/colabfold_msa_server.py of OpenFold3 0.3.1 to 0.5.0
-    - sokrypton/ColabFold #495, #836; YoshitakaMo/localcolabfold #325
+    - sokrypton/ColabFold #495, #618, #836; YoshitakaMo/localcolabfold #325
     """
-    if found["reason"] in ("PENDING", "RUNNING"):
+    if found["reason"] in ("PENDING", "RUNNING") or any("COMPLETE" in line for line in found.after):
         return None
     if found["reason"]:
         return warn(

@@ -19,6 +19,7 @@ def msa_server_refuses(found: Found) -> Verdict | None:
     Sources:
     - core/data/tools/colabfold_msa_server.py of OpenFold3 0.3.1 to 0.5.0
     - sokrypton/ColabFold #488, #721; jwohlwend/boltz #370; aqlaboratory/openfold-3 #61
+    - kimjc95/computational-chemistry #4 (an address that is blocked)
     """
     said = " ".join((found.line, *found.before, *found.after))
     if "raise Exception" in found.line or found.line.lstrip().startswith(('"', "f'", 'f"')):  # a traceback shows the source
@@ -32,7 +33,7 @@ def msa_server_refuses(found: Found) -> Verdict | None:
             "the MSA server has no such address as OpenFold3 asks: a private one needs the paths of the public one",
             remedy="Set msa_computation_settings.server_url to a server that has /ticket/msa.",
         )
-    if " 429" in said or "Too Many Requests" in said or "RATELIMIT" in said:
+    if any(words in said for words in (" 429", "Too Many Requests", "RATELIMIT", "for unblock")):
         return fail(
             "the MSA server refuses this address: it has asked too much",
             remedy="Wait some hours, and submit from one machine at a time.",

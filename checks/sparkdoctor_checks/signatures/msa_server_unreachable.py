@@ -10,6 +10,7 @@ OFFLINE = "--use_msa_server=False --use_templates=False"
     "Error while fetching result from MSA server. Retrying... (6/5)",
     "Error while fetching result from template server.Retrying... (6/5)",
     "Too many failed attempts for the MSA generation request",
+    "Could not get MSA/templates for {query}: {pool:name}(host='{host:name}', port={port:int}): {why}",
     " requests.exceptions.ConnectionError: {pool:name}(host='{host:name}', port={port:int}): {why}",
     " requests.exceptions.ConnectTimeout: {pool:name}(host='{host:name}', port={port:int}): {why}",
     " requests.exceptions.ReadTimeout: {pool:name}(host='{host:name}', port={port:int}): {why}",
@@ -28,7 +29,7 @@ def msa_server_unreachable(found: Found) -> Verdict | None:
 
     Sources:
     - OpenFold3 0.3.1 and 0.5.0, run without a network; core/data/tools/colabfold_msa_server.py
-    - sokrypton/ColabFold #495, #618; src/boltz/data/msa/mmseqs2.py of Boltz
+    - sokrypton/ColabFold #495, #618, #664; src/boltz/data/msa/mmseqs2.py of Boltz
     """
     host, path = found["host"], found["why"].partition("url: ")[2].replace("//", "/")
     if host and "colabfold" not in host and not path.startswith(("/ticket/", "/result/", "/template/")):

@@ -18,6 +18,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
     "CUDA error: unknown error",
     "cuInit: CUDA_ERROR_UNKNOWN: unknown error",
     "The NVIDIA Driver is present, but CUDA failed to initialize.",
+    "RuntimeError: Unable to initialize backend '{backend:name}': FAILED_PRECONDITION: No visible GPU devices.",
+    "RuntimeError: Unable to initialize backend '{backend:name}': INTERNAL: no supported devices found for platform CUDA",
     "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False",
     checks=("gpu-not-visible", "driver-missing", "driver-library-mismatch"),
     because=(
@@ -42,11 +44,18 @@ def no_cuda_device(found: Found) -> Verdict:
 
     Sources:
     - CUDA runtime, errors 46, 100, 802 and 999; c10/cuda/CUDAFunctions.cpp
+    - google-deepmind/alphafold3 #141, jax-ml/jax #24866 (JAX)
     - gpustack/gpustack #1254 (802); CUDA C++ Programming Guide, "CUDA Environment Variables"
     """
     line = found.line
     if "failed call to cuInit" in line:
         return ok("TensorFlow or JAX finds no GPU, and goes on without; harmless where none is wanted")
+    if found["backend"]:
+        return fail(
+            "JAX is to use the GPU, and CUDA finds none: it is hidden, or not handed to this container",
+            remedy="Start the container with the GPU (docker: --gpus all, apptainer: --nv), and see that nvidia-smi works there.",
+            command="echo $CUDA_VISIBLE_DEVICES; nvidia-smi -L",
+        )
     if "deserialize" in line:
         return fail(
             "a checkpoint wants a GPU, and PyTorch has none: it is a CPU build, or the GPU is not handed to it",

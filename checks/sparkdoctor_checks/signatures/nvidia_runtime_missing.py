@@ -26,7 +26,7 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
     store does not see the toolkit of the system.
 
     Sources:
-    - NVIDIA/dgx-spark-playbooks #26; NVIDIA/nvidia-docker #1034, #1637 (snap); NVIDIA/nvidia-container-toolkit #653
+    - NVIDIA/dgx-spark-playbooks #26; NVIDIA/nvidia-docker #1034, #1637 (snap); NVIDIA/nvidia-container-toolkit #434 (CDI), #653
     - containerd, "no runtime for … is configured" (Kubernetes); podman 4.3, run
     """
     driver = found["driver"]
@@ -45,6 +45,13 @@ def nvidia_runtime_missing(found: Found) -> Verdict | None:
             "podman has no runtime called nvidia: it takes a GPU by CDI",
             remedy="Say --device nvidia.com/gpu=all instead of --runtime nvidia, once its specification is written.",
             command="sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml && nvidia-ctk cdi list",
+            needs_root=True,
+        )
+    if driver == "cdi":
+        return fail(
+            "docker is asked for a CDI device, and CDI is not switched on in it",
+            remedy="Switch it on, and restart docker (28.3 and later have it on), or take --gpus all instead.",
+            command="sudo nvidia-ctk runtime configure --runtime=docker --cdi.enabled && sudo systemctl restart docker",
             needs_root=True,
         )
     if "is configured" in found.line:

@@ -11,11 +11,11 @@ from sparkdoctor_checks.signatures.renewal import renewed
     "{requirement:path} has no wheels with a matching",
     "all versions of {requirement:path} have no wheels with a matching",
     "Because there is no version of {requirement:path}",
-    "{requirement:path} @ {index} can't be installed because it doesn't have a source distribution or wheel",
+    "{locked:path} @ {index} can't be installed because",
     checks=("torch-missing", "openfold3-missing"),
     because=("network-unreachable", "certificate-rejected", "proxy-refuses", "python-version-refused"),
 )
-def package_not_found(found: Found) -> Verdict:
+def package_not_found(found: Found) -> Verdict | None:
     """Pip or uv found no version of a package for this Python and machine.
 
     The index has none, or none for this processor, Python or CUDA: `from versions: none` is said of a package with wheels for
@@ -23,10 +23,19 @@ def package_not_found(found: Found) -> Verdict:
 
     Sources:
     - pip 23, run for mkl, torch==2.8.0+cu129 and openfold3 under Python 3.9; ai-dynamo/nixl #2231 (uv)
+    - astral-sh/uv #10635, mmcdermott/MEDS_EIC_AR #161 (uv sync)
     - the files of mkl, openfold3 and torch on PyPI
     """
-    requirement = found["requirement"].split()[0].strip("'`\"")
+    requirement = (found["locked"] or found["requirement"]).split()[0].strip("'`\"")
     name = _name(requirement)
+    if found["locked"]:
+        if any("marked as" in line for line in (found.line, *found.after[:1])):  # --no-binary, --no-build
+            return None
+        return fail(
+            f"the lock file has no {requirement} for this machine: it was made for others, or there is none for aarch64",
+            remedy="Name this machine in tool.uv.required-environments, and lock again; what has nothing for aarch64 must go.",
+            command=f"uv lock --upgrade-package {name}",
+        )
     near = " ".join((*found.before[-3:], found.line))
     if "Requires-Python" in near and "(from versions: none)" in near:
         return fail(

@@ -71,6 +71,7 @@ _BUILD = ("pip install", "pip wheel", "Building wheel", "ninja", "bdist_wheel", 
         "killed-by-daemon",
         "oom-killer-invoked",
         "host-memory-exhausted",
+        "cuda-out-of-memory",
     ),
 )
 def process_killed(found: Found) -> Verdict | None:

@@ -15,7 +15,17 @@ EACH_LOG = "find . -path '*/logs/predict_err_rank*.log' -exec sparkdoctor triage
     "Failed to process {query:name} with preferred",
     "Error Message: {why}",
     checks=("kernel-backend-unavailable", "weights-missing"),
-    because=(ANYTHING,),
+    because=(
+        "extension-library-missing",
+        "extension-build-failed",
+        "extension-waits-for-lock",
+        "deepspeed-op-incompatible",
+        "deepspeed-sees-no-gpu",
+        "triton-codegen-failed",
+        "triton-compiler-failed",
+        "torch-compile-failed",
+        ANYTHING,
+    ),
 )
 def query_failed(found: Found) -> Verdict | None:
     """A query failed, and OpenFold3 goes on.

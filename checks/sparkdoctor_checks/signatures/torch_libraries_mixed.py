@@ -17,7 +17,8 @@ _NCCL = (
     "undefined symbol: cublas{symbol:name}",
     "undefined symbol: nvshmem{symbol:name}",
     "undefined symbol: cuda{symbol:name}",
-    "symbol {symbol:name}, version {} not defined in file {file:path} with link time reference",
+    "symbol {wanted:word} version {of:name} not defined in file {file:name} with link time reference",
+    "symbol {wanted:name}, version {of:name} not defined in file {file:name} with link time reference",
     "cuDNN version incompatibility: PyTorch was compiled {made} but found runtime version {here}",
     "cuDNN version mismatch: PyTorch was compiled {made} but linked against {here:int}",
     "cuDNN version incompatibility: PyTorch was compiled {made} but linked against {here:int}",
@@ -35,6 +36,7 @@ def torch_libraries_mixed(found: Found) -> Verdict | None:
 
     Sources:
     - pytorch/pytorch #111469, #119932, #131312, #134929, #144244, #185512, #186591, #188892
+    - hpcaitech/ColossalAI #4059; deepmodeling/deepmd-kit #2241; microsoft/onnxruntime #8594 (as glibc says it)
     - zai-org/CogVLM2 #207; gladiaio/gladia #928; bmaltais/kohya_ss #1096; google/automl #33
     """
     if "torch_extensions" in found.line or found.line.startswith("undefined symbol:"):  # as ldd -r lists them
@@ -51,7 +53,7 @@ def torch_libraries_mixed(found: Found) -> Verdict | None:
             command="unset LD_LIBRARY_PATH",
         )
     if found["file"]:
-        name = found["symbol"].rstrip(",")
+        name = found["wanted"].rstrip(",")
         if not found["file"].startswith(("libnv", "libcu", "libnccl")):
             return None
     else:
