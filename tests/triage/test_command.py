@@ -1,5 +1,6 @@
 """The command `triage`: its formats, its exit codes, and the commands that it runs and reads along with."""
 
+import gzip
 import json
 import os
 import pty
@@ -128,6 +129,13 @@ def test_wrong_usage() -> None:
     assert triage("--").returncode == 2
     assert triage("--", "no-such-command-anywhere").returncode == 2
     assert triage("--format", "yaml").returncode == 2
+
+
+def test_a_packed_file_is_not_taken_for_a_log(tmp_path: Path) -> None:
+    (tmp_path / "run.log.gz").write_bytes(gzip.compress(FAILED.encode()))
+    ended = triage(str(tmp_path / "run.log.gz"))
+    assert ended.returncode == 2
+    assert f"zcat {tmp_path}/run.log.gz | sparkdoctor triage" in ended.stderr
 
 
 def test_a_file_is_read_and_written_nowhere(tmp_path: Path) -> None:

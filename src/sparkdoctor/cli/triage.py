@@ -1,6 +1,7 @@
 """`sparkdoctor triage`."""
 
 import os
+import shlex
 import signal
 import sys
 from typing import Any
@@ -104,6 +105,10 @@ def command(file: str | None, no_check: bool, form: str, output: str | None, fai
     return 1 if log.verdict in bad else status if status >= 0 else _KILLED - status
 
 
+_PACKED = {b"\x1f\x8b": "zcat", b"\x28\xb5\x2f\xfd": "zstdcat", b"\xfd7zXZ": "xzcat", b"BZh": "bzcat"}
+"""How packed files begin, and what unpacks them."""
+
+
 def _read(file: str | None, reader: Reader) -> str:
     """Read a log to its end; its name."""
     if file in (None, "-"):
@@ -120,8 +125,12 @@ def _read(file: str | None, reader: Reader) -> str:
         raise click.ClickException(f"{file}: a file is due, this is a directory")
     try:
         with open(file, "rb", buffering=0) as log:
-            while data := log.read(_CHUNK):
+            data = log.read(_CHUNK)
+            if tool := next((tool for mark, tool in _PACKED.items() if data.startswith(mark)), None):
+                raise click.ClickException(f"{printable(file)} is packed: {tool} {shlex.quote(file)} | sparkdoctor triage")
+            while data:
                 reader.feed(data)
+                data = log.read(_CHUNK)
     except FileNotFoundError:
         raise click.ClickException(f"{file}: no such file (a command stands behind --)") from None
     except OSError as error:
