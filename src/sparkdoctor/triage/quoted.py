@@ -25,6 +25,9 @@ _CODE_BEHIND_SIGN = re.compile(r"#\s?(?:assert|raise|return|except|if|elif|defin
 _JAVA = ("# There is insufficient memory", "# Native memory allocation", "# A fatal error")
 """What a Java machine prints with that sign in front."""
 
+_FOUND_IN = re.compile(r"^(?:[\w./+-]+\.[A-Za-z]\w{0,4}[:-]\d{1,6}[:-] ?(?=\D)|[+-](?=[ \t]*(?:#|//|/\*)))[ \t]*")
+"""What grep and diff print before a line of a file."""
+
 _GUTTER = re.compile(r"\d{1,6} \| ")
 _COMMIT = re.compile(r"(?:[*|\\/] )*(?:commit |HEAD is now at |Previous HEAD position was )?([0-9a-f]{7,11}|[0-9a-f]{40}) (?!\|)")
 _COMMITTED = re.compile(r"\[[\w./-]+ (?:\(root-commit\) )?([0-9a-f]{7,40})\] ")
@@ -39,14 +42,17 @@ _CURE = re.compile(
 _METHOD = re.compile(r"\.(?:[a-z]\w*|Contains|Errorf|New|HasPrefix|HasSuffix|Fatalf?|Printf)\([^\"'()]*[bfr]{0,2}[\"']$")
 _STATEMENT = re.compile(
     r"(?:raise|throw|return|assert|echo|yield|printf|puts) |(?:print|printf|fprintf|puts|message|TORCH_CHECK|pytest\.raises) ?\("
+    r"|(?:assert|require)\.\w+\("
 )
-_PREFIXED = re.compile(r"(?:^|[\s(,=+])(?:f|r|rf|fr|R|match=r?)$")
+_PREFIXED = re.compile(r"(?:^|[\s(,=+])(?:f|r|rf|fr|R|match=r?|(?:exp|want)\w*: )$")
 _REPORTED = re.compile(r"\w=$|(?:Error|Exception|Warning|Exit|Failure)\($")
 """What stands before the mark in `msg="…"` and `RuntimeError("…")`, in a program and in a log."""
 
 _AFTER = re.compile(r"$|[%+,)\\;]|\.format\(")
 _TEMPLATE = re.compile(r"%[srdiu](?!\w)|\{[a-z_][\w.]*(?:![rs])?\}|\{\}")
-_ASSIGNED = re.compile(r"[A-Za-z_][\w.]*(?:\[[^\]]{1,40}\])? ?(?:: ?[\w. |\[\]]{1,40})?\+?= ?(?:\d+, |[\w.]+\()?[fr]{0,2}[\"']$")
+_ASSIGNED = re.compile(
+    r"[A-Za-z_][\w.]*(?:\[[^\]]{1,40}\])? ?(?:: ?[\w. |\[\]]{1,40})?[+:]?= ?(?:\d+, |[\w.]+\()?[fr]{0,2}[\"']$"
+)
 _PRINTED = frozenset("err error errors msg message reason desc detail details output stderr stdout log status what cause".split())
 """Names that a printed report gives to what it holds, as a program may."""
 
@@ -77,7 +83,7 @@ def quoted(line: str, at: int) -> bool:
     `repr` of an exception, `of 'std::bad_alloc'`.
     """
     begin = max(0, at - _REACH)
-    head, tail = _single(line[begin:at]).lstrip(), _single(line[at : at + _REACH]).rstrip()
+    head, tail = _FOUND_IN.sub("", _single(line[begin:at]).lstrip(), count=1), _single(line[at : at + _REACH]).rstrip()
     whole = begin == 0
     last = line.rstrip()[-1:]
     if whole and (_is_comment(head, tail) or _is_title(head, tail) or _is_of_table(head, last)):
@@ -128,7 +134,7 @@ def _is_of_table(head: str, last: str) -> bool:
 
 def _is_behind_comment(head: str) -> bool:
     """Behind the sign of a comment that stands behind code."""
-    for sign in (" // ", " /* ", "; // "):
+    for sign in (" // ", " /* ", " /**"):
         if sign in head:
             return True
     before, sign, _ = head.rpartition(" # ")
@@ -151,12 +157,16 @@ def _is_code(head: str, tail: str) -> bool:
 def _is_literal(upto: str, tail: str) -> bool:
     """Whether a quotation mark, the last of `upto`, begins a literal of a program."""
     bare, mark = upto[:-1], upto[-1]
-    if bare.rstrip().endswith("<<") or _PREFIXED.search(bare) or (bare.startswith((")", "]")) and not re.search(r"\w", bare)):
+    if (
+        bare.rstrip().endswith(("<<", "==", "!="))
+        or _PREFIXED.search(bare)
+        or (bare.startswith((")", "]")) and not re.search(r"\w", bare))
+    ):
         return True
     if any(not _inside(bare, found.start()) for found in _STATEMENT.finditer(bare)) or _METHOD.search(upto):
         return True
     assigned = _ASSIGNED.fullmatch(upto)
-    if assigned and " = " in upto and (upto.endswith("(" + mark) or re.split(r"\W", upto, maxsplit=1)[0].lower() not in _PRINTED):
+    if assigned and "= " in upto and (upto.endswith("(" + mark) or re.split(r"\W", upto, maxsplit=1)[0].lower() not in _PRINTED):
         return True
     if bare.rstrip().endswith(('":', "':")) or _REPORTED.search(bare):
         return False
@@ -165,7 +175,7 @@ def _is_literal(upto: str, tail: str) -> bool:
     if _TEMPLATE.search(held) and _AFTER.match(behind):
         return True
     return bool(closed) and (
-        behind.startswith((".format(", "% (", "+ ")) or (not bare.strip() and held.endswith(" ") and not behind)
+        behind.startswith((".format(", "% (", "+ ", "in ")) or (not bare.strip() and held.endswith(" ") and not behind)
     )
 
 
