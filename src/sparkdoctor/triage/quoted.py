@@ -28,6 +28,11 @@ _JAVA = ("# There is insufficient memory", "# Native memory allocation", "# A fa
 _FOUND_IN = re.compile(r"^(?:[\w./+-]+\.[A-Za-z]\w{0,4}[:-]\d{1,6}[:-] ?(?=\D)|[+-](?=[ \t]*(?:#|//|/\*)))[ \t]*")
 """What grep and diff print before a line of a file."""
 
+_ORDERED = re.compile(
+    r"(?:\([\w.-]+\) )?(?:[\w.-]+@[\w.-]+:[^ $]*)?\$ [\w./-]|\++ (?:trap|echo|printf|eval|export|grep|test|exec) "
+)
+"""A line at the prompt of a shell, or one that it traces."""
+
 _GUTTER = re.compile(r"\d{1,6} \| ")
 _COMMIT = re.compile(r"(?:[*|\\/] )*(?:commit |HEAD is now at |Previous HEAD position was )?([0-9a-f]{7,11}|[0-9a-f]{40}) (?!\|)")
 _COMMITTED = re.compile(r"\[[\w./-]+ (?:\(root-commit\) )?([0-9a-f]{7,40})\] ")
@@ -149,6 +154,8 @@ def _is_code(head: str, tail: str) -> bool:
     opening = _opened(head)
     if opening < 0:
         return _is_order(head)
+    if _ORDERED.match(head):
+        return True
     if head.startswith(_BLOCKS) and tail.endswith(("{", ":", "(", "&&", "||")):
         return True
     return _is_literal(head[: opening + 1], tail)
