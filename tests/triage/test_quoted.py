@@ -83,6 +83,7 @@ PRINTED = (
     "loader.py:160: RuntimeError: ⟨CUDA out of memory⟩",
     "anna@spark-7a2c:~$ bash: line 1: 3120 ⟨Killed⟩ python train.py",
     "$ [1]+  ⟨Killed⟩                 python train.py",
+    '{"msg":"exec container process `/usr/local/bin/python⟨`: Exec format error⟩","level":"error"}',
     "E   RuntimeError: ⟨CUDA out of memory⟩",
     "E           torch.AcceleratorError: ⟨CUDA error: invalid device ordinal⟩",
     "##[error]⟨No space left on device⟩",

@@ -192,7 +192,7 @@ def _is_order(head: str) -> bool:
 
 
 def _is_in_prose(head: str, tail: str) -> bool:
-    if head.count("`") % 2 and "`" in tail:
+    if head.count("`") % 2 and "`" in tail[1:]:
         return not _is_log(head.rpartition("`")[0])
     if _MEANT.search(head):
         return True
