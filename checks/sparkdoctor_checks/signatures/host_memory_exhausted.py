@@ -15,6 +15,9 @@ _OTHERS = (
     "pids",
 )
 _OF_SOURCE = tuple([word] for word in ("raise", "except", "class", "or", "and", "is"))
+_OF_CALLS = ("is thrown", "throws", "to throw", "catch (", "<*>", "LZMA_MEM_ERROR: Cannot allocate memory.")
+"""What documentation says of functions, and lists of templates of logs."""
+_OF_PROSE = (" crash", " is ", " if ", " when ", " exception", " rather", " so ", " we ", " and ")
 _MOST = 130_000_000_000
 """Bytes that a Spark does not have."""
 
@@ -47,6 +50,8 @@ def host_memory_exhausted(found: Found) -> Verdict | None:
     if "DefaultCPUAllocator" in line and not found["size"]:  # the longer text fits
         return None
     if "MemoryError" in line.split() and (not line.endswith("MemoryError") or line.split()[-2:-1] in _OF_SOURCE):
+        return None
+    if any(words in line for words in _OF_CALLS) or line.rpartition("std::bad_alloc")[2].startswith(_OF_PROSE):
         return None
     size = found["size"]
     if size.isdecimal() and len(size) < 30:

@@ -21,7 +21,8 @@ def nccl_failed(found: Found) -> Verdict:
     - torch/csrc/distributed/c10d/NCCLUtils.cpp; NVIDIA/nccl #290
     """
     first, *rest = (*found.after[:2], "", "")
-    last = rest[0].strip() if "Last error:" in first else ""
+    rank = found.line.partition("nccl")[0].strip()
+    last = rest[0].strip().removeprefix(rank).strip() if "Last error:" in first else ""
     return fail(
         "NCCL failed" + (f": {last}" if last else "; its own warnings say why"),
         remedy='Run it again with its warnings, and look for the first line with "NCCL WARN".',
