@@ -93,7 +93,12 @@ class Wording:
         return max(parts, key=_rarity)
 
     def fit(self, line: str) -> dict[str, str] | None:
-        """What the holes hold where the line holds this text, None where it does not.
+        """What the holes hold where the line holds this text, None where it does not; `line` as for `find`."""
+        found = self.find(line)
+        return None if found is None else found[1]
+
+    def find(self, line: str) -> tuple[int, dict[str, str]] | None:
+        """Where this text begins in a line, and what its holes hold; None where it is not there.
 
         `line` begins and ends with a blank, and has no others that are not single.
         """
@@ -109,13 +114,15 @@ class Wording:
                 return found
         return None
 
-    def _from(self, line: str, at: int) -> dict[str, str] | None:
+    def _from(self, line: str, at: int) -> tuple[int, dict[str, str]] | None:
+        begin = at + self._literals[0].startswith(" ")
         found: dict[str, str] = {}
         literals, holes = self._literals, self._holes
         if not literals[0]:
             (name, kind), holes, literals = holes[0], holes[1:], literals[1:]
             run = _RUNS[kind].match(line[max(0, at - _LONGEST) : at][::-1])
             found[name] = run[0][::-1].strip() if run else ""
+            begin = at - run.end() if run else at
             if not found[name] or (run and self._alone and line[at - run.end() - 1] != " "):
                 return None
         end = at + len(literals[0])
@@ -134,7 +141,7 @@ class Wording:
                 return None
             end = upto + len(literal)
         found.pop("", None)
-        return found
+        return begin, found
 
 
 def _rarity(word: bytes) -> tuple[float, bytes]:

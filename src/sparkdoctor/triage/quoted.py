@@ -2,7 +2,7 @@
 
 import re
 
-_REACH = 600
+_REACH = 300
 """Characters on either side of a message that are looked at."""
 
 _MARKS = str.maketrans("‘’“”", "''\"\"")
@@ -98,7 +98,10 @@ def quoted(line: str, at: int) -> bool:
 
 def _single(text: str) -> str:
     """With single blanks and plain quotation marks."""
-    return re.sub(r"\s+", " ", text.translate(_MARKS))
+    if not text.isascii():
+        text = text.translate(_MARKS)
+    edges = text[:1].isspace(), text[-1:].isspace()
+    return f"{' ' * edges[0]}{' '.join(text.split())}{' ' * edges[1]}"
 
 
 def _is_comment(head: str, tail: str) -> bool:
@@ -217,7 +220,7 @@ def _is_log(before: str) -> bool:
 def _opened(head: str) -> int:
     """Where the quotation mark stands that is still open at the end of `head`; -1 where none is."""
     mark, at = "", -1
-    for place, one in enumerate(head):
+    for place, one in ((found.start(), found[0]) for found in re.finditer("[\"']", head)):
         if mark:
             if one == mark and head[place - 1] != "\\":
                 mark, at = "", -1

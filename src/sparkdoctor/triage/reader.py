@@ -17,6 +17,7 @@ from sparkdoctor.model import Status, Verdict, words
 from sparkdoctor.signature import Found, Signature
 from sparkdoctor.triage.block import AHEAD, BEHIND, LINE, Block, Line, begin_of_line, cleared, cut, styled, unstyled
 from sparkdoctor.triage.finding import LINES, Finding, Log, Quote
+from sparkdoctor.triage.quoted import quoted
 from sparkdoctor.triage.roots import ordered
 from sparkdoctor.wording import Wording
 
@@ -71,6 +72,7 @@ class _Hit(NamedTuple):
     rank: int
     at: int
     line: Line
+    begin: int
     held: Mapping[str, str]
     signature: Signature
 
@@ -203,10 +205,10 @@ class Reader:
                     if word not in line.raw:
                         break
                 else:
-                    held = wording.fit(line.usual)
-                    if held is not None:
-                        hits.append(_Hit(line.first, rank, at, line, held, signature))
-                    self._count(rank, 1 if held is None else _HIT)
+                    found = wording.find(line.usual)
+                    if found is not None:
+                        hits.append(_Hit(line.first, rank, at, line, *found, signature))
+                    self._count(rank, 1 if found is None else _HIT)
         return sorted(hits)
 
     def _judge(self, block: Block, hits: Iterable[_Hit]) -> None:
@@ -233,7 +235,7 @@ class Reader:
         """Whether a hit means something, which then is a finding, or one line more of one."""
         found = Found(hit.line.usual.strip(), hit.held, block.number(hit.first), partial(block.around, hit.line))
         verdict = self._asked(hit.signature, found)
-        if verdict is None:
+        if verdict is None or quoted(hit.line.usual, hit.begin):
             return False
         meanings = self._meanings[hit.signature]
         key = verdict.status, verdict.summary
