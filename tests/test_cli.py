@@ -107,10 +107,11 @@ def test_a_completion_script(env: dict[str, str], shell: str) -> None:
 
 
 def test_ids_are_completed(env: dict[str, str]) -> None:
-    for command in ("check", "explain"):
+    known = Registry.load(signatures=True).owners
+    for command, ids in (("check", IDS), ("explain", known)):
         setting = {"_SPARKDOCTOR_COMPLETE": "bash_complete", "COMP_WORDS": f"sparkdoctor {command} torch-", "COMP_CWORD": "2"}
         found = {line.partition(",")[2] for line in run(env | setting).stdout.splitlines()}
-        assert found == {name for name in IDS if name.startswith("torch-")}
+        assert found == {name for name in ids if name.startswith("torch-")}
 
 
 # --- exit codes

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from sparkdoctor import __version__, profiles
-from sparkdoctor.registry import Registry
+from sparkdoctor.registry import SIGNATURES, Registry
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -114,15 +114,19 @@ def test_no_patient_is_required() -> None:
     assert not required & {"torch", "triton", "deepspeed", "openfold3", "numpy"}
 
 
-def test_one_check_or_fix_a_file() -> None:
-    files = [path for path in CHECKS.rglob("*.py") if path.name != "__init__.py"]
-    registry = Registry.load()
+def test_one_check_fix_or_signature_a_file() -> None:
+    every = [path for path in CHECKS.rglob("*.py") if path.name != "__init__.py"]
+    files = [path for path in every if path.parent.name != SIGNATURES]
+    registry = Registry.load(signatures=True)
     ours = {name for name, owner in registry.owners.items() if owner.distribution == "sparkdoctor"}
     assert {(check.layer, name) for name, check in registry.checks.items() if name in ours} == {
         (path.parent.name, path.stem.replace("_", "-")) for path in files
     }
     fixes = {path.stem.replace("_", "-") for path in FIXES.rglob("*.py") if path.name != "__init__.py"}
     assert registry.fixes.keys() & ours == fixes
+    shared = {"refusals", "renewal"}  # what several signatures share
+    signatures = {path.stem.replace("_", "-") for path in every if path.parent.name == SIGNATURES and path.stem not in shared}
+    assert registry.signatures.keys() & ours == signatures
     assert registry.problems == []
 
 
