@@ -96,7 +96,7 @@ def build_out_of_memory(found: Found) -> Verdict | None:
     if step:
         return fail(
             f"{who} was killed in a build, most likely for want of memory",
-            remedy="Write `ENV MAX_JOBS=4` before that step into the Dockerfile: variables of your shell do not reach it.",
+            remedy="Bound the jobs in the Dockerfile, in that RUN or by ENV MAX_JOBS=4 before it: the shell's do not reach it.",
         )
     if "SIGKILL: kill" in line:
         return fail(
