@@ -125,3 +125,9 @@ def test_many_findings_take_no_long_time() -> None:
     began = time.thread_time()
     assert len(ordered(findings)) == len(findings)
     assert time.thread_time() - began < 2
+
+
+def test_what_was_only_warned_of_goes_after_what_was_not() -> None:
+    warned = Finding(made("early", "a b c"), FAILED, {}, (Quote(1, "x.py:4: UserWarning: no library"),), 1)
+    assert [name for name, _, _ in told(warned, one("late", 9))] == ["late", "early"]
+    assert [name for name, _, _ in told(warned, one("late", 9), one("x", 3, "early"))] == ["early", "x", "late"]

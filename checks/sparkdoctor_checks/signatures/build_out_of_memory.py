@@ -55,6 +55,8 @@ _TOOLS = (
     "did not complete successfully: exit code: 137",
     "returned a non-zero code: 137",
     "(signal: 9, SIGKILL: kill)",
+    " failed (signal: 9 (SIGKILL)) ",
+    "{program:path}: signal: killed ",
     " exit code: -9 ",
     " exit code: 137 ",
     checks=("build-jobs-unbounded", "memory-low", "oom-killed-recently"),
@@ -79,6 +81,8 @@ def build_out_of_memory(found: Found) -> Verdict | None:
     if "Memory allocation failure" in line and " fatal : " not in line:  # nvcc, ptxas and nvlink say it so
         return None
     program = found["program"].strip("\"'").rpartition("/")[2]
+    if "signal: killed" in line and program not in ("compile", "link", "asm", "cgo", *_TOOLS):  # go build says it so
+        return None
     if not program and "ld terminated" in line:
         program = "ld"
     step = "did not complete" in line or "non-zero code" in line
@@ -89,6 +93,17 @@ def build_out_of_memory(found: Found) -> Verdict | None:
             command=TAKE_IT,
         )
     who = program or ("a step of the image" if step else "a compiler")
+    if step:
+        return fail(
+            f"{who} was killed in a build, most likely for want of memory",
+            remedy="Bound the jobs in the Dockerfile, in that RUN or by ENV MAX_JOBS=4 before it: the shell's do not reach it.",
+        )
+    if "SIGKILL: kill" in line:
+        return fail(
+            "rustc was killed in a build, most likely for want of memory",
+            remedy="Build with fewer jobs; `sparkdoctor build -- COMMAND` bounds them to what memory holds.",
+            command="export CARGO_BUILD_JOBS=4",
+        )
     if any(words in line for words in _OUT):
         return fail(f"{who} ran out of memory in a build", remedy=FEWER_JOBS, command=BOUND)
     return fail(f"{who} was killed in a build, most likely for want of memory", remedy=FEWER_JOBS, command=BOUND)

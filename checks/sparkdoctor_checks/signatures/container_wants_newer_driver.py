@@ -44,7 +44,7 @@ def container_wants_newer_driver(found: Found) -> Verdict:
     works = f"driver {has} runs CUDA {_cuda(int(major))} nevertheless" if has else "within one major version of CUDA it runs"
     return warn(
         f"the container was built for driver {found['wanted']}; {works}, but for PTX",
-        remedy="Let it compute something. Only if that fails with error 222, take an older image; no newer driver is needed.",
+        remedy="Let it compute something; no newer driver is needed. Where error 222 comes, take an older image.",
         command="python3 -c 'import torch; x = torch.ones(64, 64, device=\"cuda\"); print((x @ x).sum())'",
     )
 

@@ -1,7 +1,7 @@
 """CUDA's libraries that a wheel was built with."""
 
-from sparkdoctor.plugin import Found, Verdict, fail, signature
-from sparkdoctor_checks.signatures.renewal import renewed
+from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
+from sparkdoctor_checks.signatures.renewal import RELEASED_WITH_TORCH, package_near, renewed
 
 _CUDA = (
     *("libcudart", "libcublas", "libcublasLt", "libcufft", "libcurand", "libcusolver", "libcusparse", "libnvrtc"),
@@ -16,6 +16,7 @@ _OF_SEVERAL = ("libcurand.so.10", "libcusparse.so.12", "libcufile.so.0", "libnvT
 
 @signature(
     "{library:path}: cannot open shared object file",
+    "{library:path} => not found",
     "Library {library:path} is not found or cannot be loaded",
     "Unable to load any of {{{library:path},",
     checks=("torch-import-dies", "cuda-home-wrong", "nvcc-torch-mismatch"),
@@ -35,6 +36,11 @@ def cuda_library_missing(found: Found) -> Verdict | None:
     stem, _, version = name.partition(".so")
     major = version.strip(".").partition(".")[0]
     base = next((one for one in (*_CUDA, *_OTHERS) if stem == one or stem.startswith(f"{one}_")), None)
+    listed = "=> not found" in found.line
+    if listed and not (
+        found.line.endswith("=> not found") and base in _CUDA and major in ("11", "12") and name not in _OF_SEVERAL
+    ):
+        return None  # what PyTorch has loaded before is found by no search
     if base is None or "Ignore above cudart dlerror" in " ".join((found.line, *found.after[:2])):
         return None
     if base in _OTHERS:
@@ -54,11 +60,19 @@ def cuda_library_missing(found: Found) -> Verdict | None:
             command="export LD_LIBRARY_PATH=/usr/local/cuda-13.0/lib64:$LD_LIBRARY_PATH",
         )
     of = f"CUDA {cuda}" if cuda.isdecimal() and int(cuda) > 9 else "another CUDA"
+    what = f"{name} is missing: the program was built with {of}, and a DGX Spark has CUDA 13"
+    if listed or "error while loading shared libraries" in found.line:
+        return (warn if listed else fail)(
+            what,
+            remedy="Build the program anew with CUDA 13, or take its build for that. Do not link one name to the other.",
+            command="export CUDA_HOME=/usr/local/cuda-13.0 PATH=/usr/local/cuda-13.0/bin:$PATH",
+        )
+    package = package_near(found)
+    if package and package not in RELEASED_WITH_TORCH:
+        options = f"--force-reinstall --no-deps --no-cache-dir --no-build-isolation {package}"
+    else:
+        options = f"--upgrade {package}" if package in ("vllm", "xformers") else "--upgrade 'torch>=2.11'"
     remedy, command = renewed(
-        found,
-        "Install a build for CUDA 13 of what fails to load, and of PyTorch. Do not link one name to the other.",
-        "--upgrade 'torch>=2.11'",
+        found, "Install a build for CUDA 13 of what fails to load, and of PyTorch. Do not link one name to the other.", options
     )
-    return fail(
-        f"{name} is missing: the program was built with {of}, and a DGX Spark has CUDA 13", remedy=remedy, command=command
-    )
+    return fail(what, remedy=remedy, command=None if "onnxruntime" in found.line else command)

@@ -21,6 +21,11 @@ _SPARK = 110 * _GIB, 130 * _GIB
     "CUDA runtime error: out of memory",
     "Triton Error [CUDA]: out of memory",
     "CUDA_ERROR_OUT_OF_MEMORY: out of memory",
+    'CUDA_ERROR_OUT_OF_MEMORY, "out of memory"',
+    " results in CUDA_ERROR_OUT_OF_MEMORY ",
+    "CUDA runtime error in {call}: out of memory",
+    "ERROR: Out of GPU memory trying to allocate {size}",
+    "model requires more system memory ({size}) than is available ({free})",
     "cudaErrorMemoryAllocation: out of memory",
     "cudaErrorMemoryAllocation out of memory",
     "cudaErrorMemoryAllocation (out of memory)",
@@ -63,6 +68,8 @@ def cuda_out_of_memory(found: Found) -> Verdict | None:
     asked = _asked(line, found["size"].rstrip("."))
     if "on startup" in line:
         free, total = _bytes(f"{found['free']} GiB"), _bytes(f"{found['total']} GiB")
+    if "more system memory" in line:
+        asked = f"the model takes {found['size']}, and {found['free']} are free"
     if free is not None and total:
         asked += f": {free / _GIB:.1f} of {total / _GIB:.1f} GiB are free"
     if size and total and size > total:

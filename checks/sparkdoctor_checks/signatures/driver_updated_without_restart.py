@@ -9,6 +9,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "nvml error: driver/library version mismatch",
     "NVMLError_LibRmVersionMismatch: Driver/library version mismatch",
     "API mismatch: the client has the version {client:number}",
+    "API mismatch: the NVIDIA kernel module has version {module:number}",
     "NVRM: API mismatch: the client '{program}'",
     "initialize NVML: ERROR_LIB_RM_VERSION_MISMATCH",
     checks=("driver-library-mismatch", "reboot-pending"),

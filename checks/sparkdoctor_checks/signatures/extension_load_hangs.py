@@ -15,6 +15,7 @@ ENDS = (
     "Timeout",
     "canceled",
     "cancelled",
+    "CANCELLED",
 )
 
 

@@ -1,13 +1,15 @@
 """Extensions that were built for another PyTorch or Python."""
 
-from sparkdoctor.plugin import Found, Verdict, fail, signature
-from sparkdoctor_checks.signatures.renewal import DISTRIBUTIONS, owner
+from sparkdoctor.plugin import Found, Verdict, fail, signature, warn
+from sparkdoctor_checks.signatures.renewal import DISTRIBUTIONS, RELEASED_WITH_TORCH, owner, renewed
 
 TORCH = ("3c10", "2at", "5torch", "4c10d", "aoti_torch_", "THP", "torch_")
 
 
 @signature(
     "{file:path}: undefined symbol: {symbol:path}",
+    "RuntimeError: operator {package:name}::{operator:name} does not exist",
+    "RuntimeError: No such operator {package:name}::{operator:name}",
     checks=("extension-cache-foreign", "wheel-for-other-machine"),
 )
 def extension_of_other_environment(found: Found) -> Verdict | None:
@@ -18,9 +20,12 @@ def extension_of_other_environment(found: Found) -> Verdict | None:
     alone.
 
     Sources:
+    - pytorch/pytorch #157648, pytorch/vision #8985, #7150; mudler/LocalAI #9798
     - Dao-AILab/flash-attention #966, #1832; sgl-project/sglang #851
     - _get_build_directory in torch/utils/cpp_extension.py
     """
+    if found["package"]:
+        return _together(found, found["package"], f"{found['package']} was built for another PyTorch than the one that loads it")
     file, symbol = found["file"], found["symbol"]
     directory, _, name = file.rpartition("/")
     module = name.partition(".")[0]
@@ -37,18 +42,35 @@ def extension_of_other_environment(found: Found) -> Verdict | None:
             remedy="Move it aside; the next use builds it for today's environment.",
             command="sparkdoctor fix quarantine-foreign-extension",
         )
-    if "/torch/lib/" in file or name.startswith("libtorch"):
+    inside = file.rpartition("-packages/")[2].split("/")[0] if "-packages/" in file else module
+    package = DISTRIBUTIONS.get(module) or DISTRIBUTIONS.get(inside) or DISTRIBUTIONS.get(module.removeprefix("lib"))
+    if "/torch/lib/" in file or (name.startswith("libtorch") and not package):
         return fail(
             f"parts of two PyTorches are mixed: {name} looks for {symbol[:60]}",
             remedy="Unset the variables that lead to the other one; reinstall PyTorch where that does not help.",
             command="unset LD_LIBRARY_PATH PYTHONPATH",
         )
-    inside = file.rpartition("-packages/")[2].split("/")[0] if "-packages/" in file else module
-    package = DISTRIBUTIONS.get(module) or DISTRIBUTIONS.get(inside)
+    what = (
+        f"{name} was built for another {'Python' if of_python else 'PyTorch'} than the one that loads it: no {symbol[:60]} here"
+    )
+    if package in RELEASED_WITH_TORCH:
+        return _together(found, package, what)
     return fail(
-        f"{name} was built for another {'Python' if of_python else 'PyTorch'} than the one that loads it: no {symbol[:60]} here",
+        what,
         remedy=f"Build {package or 'the package that it belongs to'} anew against this PyTorch, or install the wheel for it.",
         command=f"python3 -m pip install --force-reinstall --no-deps --no-cache-dir --no-build-isolation {package}"
         if package
         else owner(module if inside == name else inside),
     )
+
+
+def _together(found: Found, package: str, what: str) -> Verdict | None:
+    """How a package whose releases are each for one PyTorch is brought together with it."""
+    if package not in RELEASED_WITH_TORCH:
+        return None
+    remedy, command = renewed(
+        found,
+        f"Take {package} and PyTorch of one release: each {package} goes with one PyTorch.",
+        f"--upgrade {'torch torchvision torchaudio' if package.startswith('torch') else package}",
+    )
+    return (warn if "Failed to load image Python extension" in found.line else fail)(what, remedy=remedy, command=command)

@@ -1,6 +1,7 @@
 """Products of matrices in FP8 and FP4 in vLLM and SGLang."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
+from sparkdoctor_checks.signatures.renewal import renewed
 
 _KERNELS = {
     "deepgemm": "DeepGEMM",
@@ -12,7 +13,14 @@ _KERNELS = {
     "trtllm": "a kernel of TensorRT-LLM",
     "tensorrt_llm": "a kernel of TensorRT-LLM",
 }
-_UPGRADE = "python3 -m pip install --upgrade vllm"
+_PACKAGES = {
+    "sglang": "'sglang[all]'",
+    "sgl_kernel": "'sglang[all]'",
+    "vllm": "vllm",
+    "cutlass_gemm_caller": "vllm",
+    "flashinfer": "flashinfer-python",
+}
+"""What a log shows of the programs that bring such kernels, and their packages."""
 
 
 @signature(
@@ -20,6 +28,7 @@ _UPGRADE = "python3 -m pip install --upgrade vllm"
     "No compiled {kernel} for a compute capability less than CUDA device capability: {capability:int}",
     "No compiled {kernel} kernel for SM {capability:int}",
     "No compiled nvfp4 {kernel:name} kernel",
+    "No implemented {kernel:name} for current compute capability",
     "This kernel only supports {architecture:name}",
     "gemm is not implemented for Blackwell",
     "[FP4 gemm Runner] Failed to {step:word} cutlass FP4 gemm",
@@ -33,7 +42,7 @@ def gemm_kernel_unfit(found: Found) -> Verdict | None:
     """A program has a kernel of this kind for other GPUs only.
 
     vLLM, SGLang and FlashInfer bring products of matrices in FP8 and FP4, and attention, for each architecture. Some of their
-    releases have none for 12.x, or have them for 12.0 alone, and these stop on 12.1 with “This kernel only supports sm120”.
+    releases have none for 12.x, or have them for 12.0 alone, and these stop on 12.1 with "This kernel only supports sm120".
     DeepGEMM and TensorRT-LLM's attention are for 9.0 and 10.x.
 
     Sources:
@@ -64,8 +73,18 @@ def gemm_kernel_unfit(found: Found) -> Verdict | None:
     else:
         kernel = found["kernel"].strip() or "kernel"
         what = f"there is no {kernel} for this GPU"
-    return fail(
-        f"{what}: this release is not made for 12.1",
-        remedy="Upgrade it, or take NVIDIA's container of it; a model that is not quantized so needs no such kernel.",
-        command=_UPGRADE,
+    remedy, command = renewed(
+        found,
+        "Upgrade it, or take NVIDIA's container of it; a model that is not quantized so needs no such kernel.",
+        f"--upgrade {_package(found)}",
     )
+    return fail(f"{what}: this release is not made for 12.1", remedy=remedy, command=command if _package(found) else None)
+
+
+def _package(found: Found) -> str:
+    """The package of the program that the lines around show, the nearest first; empty where none is shown."""
+    for line in (found.line, *reversed(found.before), *found.after):
+        for mark, package in _PACKAGES.items():
+            if mark in line.lower():
+                return package
+    return ""

@@ -36,10 +36,10 @@ def instruction_not_on_this_gpu(found: Found) -> Verdict | None:
         hopper = "SM90" in found["macro"] or "wgmma" in instruction
         return fail(
             "a kernel of CUTLASS was built without the features that it uses"
-            + (", which only Hopper has" if hopper else ": for 12.x they need “a” or “f” behind the architecture"),
+            + (", which only Hopper has" if hopper else ": for 12.x they need `a` or `f` behind the architecture"),
             remedy="Turn that kernel off, or take a version of its package that has one for 12.x (sm_120)."
             if hopper
-            else "Build for this GPU with its own features, which “a” stands for (nvcc -arch=sm_121a).",
+            else "Build for this GPU with its own features, which `a` stands for (nvcc -arch=sm_121a).",
             command=None if hopper else "export TORCH_CUDA_ARCH_LIST=12.1a",
         )
     if found["macro"]:

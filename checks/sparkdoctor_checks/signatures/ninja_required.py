@@ -8,6 +8,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, ok, signature
     "Attempted to use ninja as the BuildExtension backend but {why}. Falling back to using the slow distutils backend",
     "FileNotFoundError: [Errno 2] No such file or directory: '{tool:path}'",
     'CMake was unable to find a build program corresponding to "Ninja"',
+    "ERROR: Could not detect Ninja v{version:number} or newer",
     " {tool:path}: not found ",
     " {tool:path}: command not found ",
     'exec: "{tool}": executable file not found in $PATH',
@@ -29,8 +30,10 @@ def ninja_required(found: Found) -> Verdict | None:
         return None
     if "slow distutils backend" in found.line:
         return ok("there is no ninja: this build goes on without it, slowly, one file after the other")
+    builds = "CMake" in found.line or found["version"]
+    needs = "this build was told to use it" if builds else "extensions cannot be loaded without it"
     return fail(
-        "there is no ninja on PATH, and extensions cannot be loaded without it",
+        f"there is no ninja on PATH, and {needs}",
         remedy="Install it, or activate the environment that has it.",
         command="sparkdoctor fix install-build-tools",
     )

@@ -49,6 +49,10 @@ def no_compiler_found(found: Found) -> Verdict | None:
         name, _, number = plain.partition("-")
         if name not in TOOLS or (number and not number.isdigit()):
             return None
+    if "after EnableLanguage" in found.line and any(
+        "CMake was unable to find a build program" in line for line in found.before[-4:]
+    ):
+        return None  # CMake looks for none then
     if any(mark in found.line.lower() for mark in ("raise ", "warning:", 'impl.")', "checking", "looking for")):
         return None
     if "not a full path" in found.line:

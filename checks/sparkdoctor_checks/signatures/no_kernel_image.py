@@ -77,13 +77,12 @@ def no_kernel_image(found: Found) -> Verdict | None:
             remedy="Build it for this GPU; of a program that brings it, as Ollama does, take a newer release.",
             command="cmake -B build -DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=121 && cmake --build build -j 8",
         )
-    if "' failed with '" in found.line:
-        return fail(
-            "this TensorFlow was not built for this GPU: it has no code that runs here",
-            remedy="Take NVIDIA's container of TensorFlow, which has code for it.",
-        )
+    if other := _other_framework(found):
+        return other
     near = (last, found.line, *found.after[:1])
     package = next((name for name in (*_BUILT_HERE, *_WHEELS) if any(f"/{name}/" in line for line in near)), None)
+    if package is None and "cupy" in found.line:
+        package = "cupy"
     if (package is None and found["file"].endswith("ops.cu")) or "/csrc/ops.cu" in found.line.replace("\\", "/"):
         package = "bitsandbytes"
     if package in _BUILT_HERE:
@@ -107,3 +106,26 @@ def no_kernel_image(found: Found) -> Verdict | None:
         remedy=remedy,
         command=command,
     )
+
+
+def _other_framework(found: Found) -> Verdict | None:
+    """What is not built with PyTorch, and is had otherwise."""
+    line = found.line
+    if "' failed with '" in line:
+        return fail(
+            "this TensorFlow was not built for this GPU: it has no code that runs here",
+            remedy="Take NVIDIA's container of TensorFlow, which has code for it.",
+        )
+    near = " ".join((*found.before[-4:], line))
+    if any(mark in near for mark in ("/jax/", "jax.errors", "jaxlib", "JaxRuntimeError")):
+        return fail(
+            "this JAX was not built for this GPU: it has no code that runs here",
+            remedy="Take JAX's build for CUDA 13.",
+            command="python3 -m pip install --upgrade 'jax[cuda13]'",
+        )
+    if "onnxruntime" in line:
+        return fail(
+            "this ONNX Runtime was not built for this GPU: it has no kernel that runs here",
+            remedy="Build it here with CMAKE_CUDA_ARCHITECTURES=121, or let it compute on the CPU (CPUExecutionProvider).",
+        )
+    return None

@@ -72,6 +72,7 @@ _BUILD = ("pip install", "pip wheel", "Building wheel", "ninja", "bdist_wheel", 
         "oom-killer-invoked",
         "host-memory-exhausted",
         "cuda-out-of-memory",
+        "kv-cache-too-small",
     ),
 )
 def process_killed(found: Found) -> Verdict | None:

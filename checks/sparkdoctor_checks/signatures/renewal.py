@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
     "torch_scatter": "torch-scatter",
     "torch_sparse": "torch-sparse",
     "torchaudio": "torchaudio",
+    "torchcodec": "torchcodec",
     "torchvision": "torchvision",
     "transformer_engine": "transformer-engine",
     "transformer_engine_torch": "transformer-engine-torch",
@@ -29,12 +30,24 @@ DISTRIBUTIONS = {
 }
 """Modules, and the packages on PyPI that bring them. What is not among them is not guessed: the name may be a stranger's."""
 
+RELEASED_WITH_TORCH = ("torchaudio", "torchcodec", "torchvision", "vllm", "xformers")
+"""Packages whose wheels are each for one PyTorch."""
+
 
 def renewed(found: Found, remedy: str, options: str) -> tuple[str, str | None]:
     """The remedy and its command where another PyTorch is wanted; in NVIDIA's images it is another image."""
     if in_nvidias_image(found):
         return NEWER_IMAGE, None
     return remedy, f"python3 -m pip install {options}"
+
+
+def package_near(found: Found) -> str:
+    """The package, of those above, whose file the lines around name, the nearest first; empty where none but PyTorch's own is."""
+    for line in (found.line, *reversed(found.before[-6:]), *found.after[:2]):
+        for module, package in DISTRIBUTIONS.items():
+            if package not in ("torch", "triton") and (f"-packages/{module}/" in line or f"/{module}." in line):
+                return package
+    return ""
 
 
 def in_nvidias_image(found: Found) -> bool:

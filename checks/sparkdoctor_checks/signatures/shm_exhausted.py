@@ -9,6 +9,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "This might be caused by insufficient shared memory",
     "dataloader's workers are out of shared memory",
     "unable to allocate shared memory(shm) for file <{file:path}>: {reason}",
+    "unable to open shared memory object <{file:path}> in read-write mode: No space left on device",
     "unable to write to file </torch_{}>",
     "unable to resize file </torch_{}>",
     "Error while creating shared memory segment {file:path} (size {size:int})",
@@ -16,6 +17,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "Call to posix_fallocate failed : No space left on device",
     "Call to posix_fallocate failed: No space left on device",
     "No space left on device: '/dev/shm{}'",
+    "OSError: [Errno 28] No space left on device",
     "/dev/shm/{segment:path}: No space left on device",
     "Signal 7 (SIGBUS) received by PID {pid:int}",
     " Bus error ",
@@ -34,6 +36,8 @@ def shm_exhausted(found: Found) -> Verdict | None:
     - pytorch/pytorch #5040, #5247, #25730; NVIDIA/nccl #290, #342, #525; pytorch/ci-infra #490
     """
     line = found.line
+    if "[Errno 28]" in line and "/dev/shm" not in line and not any("SemLock" in near for near in found.before[-3:]):
+        return None  # a disk
     if "creating shared memory segment" in line:
         if any(word in near for near in found.before[-3:] for word in ("Cuda failure", "failed to extend", "posix_fallocate")):
             return None  # that is the cause, or has been found already
@@ -46,6 +50,8 @@ def shm_exhausted(found: Found) -> Verdict | None:
         return None
     if "NCCL" in line:
         who = "NCCL found no room for its buffers"
+    elif "[Errno 28]" in line and "/dev/shm" not in line:
+        who = "there was no room for a semaphore"
     elif "core dumped" in line or "SIGBUS" in line:
         who = "a process ended with a bus error, which is how a full /dev/shm shows"
     else:

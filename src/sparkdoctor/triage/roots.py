@@ -8,6 +8,8 @@ from sparkdoctor.signature import ANYTHING
 from sparkdoctor.triage.finding import Finding
 
 _RANK = {Status.FAILED: 0, Status.WARNING: 1, Status.OK: 2}
+_WARNINGS = (" WARNING ", "WARNING:", "[WARNING]", "Warning:", " WARN ", "[WARN]", "level=warn")
+"""What programs mark a line with that does not stop them."""
 
 
 def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -25,6 +27,8 @@ def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
             # A warning that something else failed for weighs as that.
             0 if one.id in causes and one.status is not Status.OK else _RANK[one.status],
             ANYTHING in one.signature.because,
+            # What a program only warned of, and went on, is less likely to have ended it than what it says elsewhere.
+            one.id not in causes and all(any(mark in f" {quote.text} " for mark in _WARNINGS) for quote in one.quotes),
             one.number,
         ),
     )
