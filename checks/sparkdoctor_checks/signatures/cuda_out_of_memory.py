@@ -30,6 +30,7 @@ _SPARK = 110 * _GIB, 130 * _GIB
     "cudaErrorMemoryAllocation out of memory",
     "cudaErrorMemoryAllocation (out of memory)",
     "CUDA error 2: out of memory",
+    "that might have already set an error? Error 2: out of memory",
     "cudaMalloc failed: out of memory",
     "cudaMallocManaged failed: out of memory",
     "Cuda failure 'out of memory'",

@@ -8,6 +8,7 @@ TOOLS = ("cc", "gcc", "c++", "g++", "clang", "clang++", "cc1plus", "cc1")
 @signature(
     "Failed to find C compiler. Please specify via CC environment variable",
     "FileNotFoundError: [Errno 2] No such file or directory: '{tool:path}'",
+    "FileNotFoundError: [Errno 2] No such file or directory: ''",
     " {tool:path}: not found ",
     " {tool:path}: command not found ",
     " {tool:path}: No such file or directory ",
@@ -44,6 +45,8 @@ def no_compiler_found(found: Found) -> Verdict | None:
     - CMake 3.25 and nvcc 13.0.88, run without a compiler
     """
     tool = found["tool"].strip("'\"`").rpartition("/")[2]
+    if found.line.endswith("''") and not any("triton/runtime/build.py" in line for line in found.before):
+        return None  # with an empty $CC Triton asks for a program without a name
     if found["tool"]:
         plain = tool.rpartition("-gnu-")[2] or tool
         name, _, number = plain.partition("-")
