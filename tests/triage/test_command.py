@@ -89,6 +89,17 @@ def test_a_report_for_a_person_shows_lines_causes_and_consequences() -> None:
     assert max(map(len, ended.stdout.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("form", ["terminal", "markdown"])
+def test_many_consequences_of_one_kind_are_not_told_one_by_one(form: str) -> None:
+    failed = FAILED + "".join(f"ERROR:runner:Failed for query_id(s) q{n}: evoformer_attn. See a.log\n" for n in range(9))
+    told = triage("--format", form, log=failed).stdout
+    assert all(f"q{n} failed" in told for n in range(3))
+    assert "q3 failed" not in told
+    assert "to line 12, or further: " in told
+    assert "more of these" in told
+    assert "q3 failed" in triage("--format", "json", log=failed).stdout
+
+
 @pytest.mark.parametrize("form", ["terminal", "json", "junit", "markdown"])
 def test_the_exit_code_is_the_same_in_every_format(form: str, tmp_path: Path) -> None:
     assert triage("--format", form, log=FAILED).returncode == 1

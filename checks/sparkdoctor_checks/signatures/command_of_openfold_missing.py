@@ -9,6 +9,13 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "sh: {line:int}: {tool:name}: not found",
     "env: '{tool:name}': No such file or directory",
     checks=("openfold3-missing",),
+    because=(
+        "python-externally-managed",
+        "package-not-found",
+        "package-build-failed",
+        "dependencies-conflict",
+        "wheel-not-supported",
+    ),
 )
 def command_of_openfold_missing(found: Found) -> Verdict | None:
     """OpenFold3's programs are not there, or not on PATH.

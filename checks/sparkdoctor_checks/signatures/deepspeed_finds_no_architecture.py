@@ -2,9 +2,14 @@
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
 
+READERS = ("deepspeed", "op_builder", "cpp_extension", "arch_list")
+"""What reads an architecture, by what stands around the message."""
+OURS = ("0a", "0f", "1a", "1f")
+"""What DeepSpeed leaves of 12.0 and 12.1 with a letter; other such words in a query may be numbers of residues."""
+
 
 @signature(
-    "ValueError: invalid literal for int() with base 10: '{suffix:name}'",
+    "invalid literal for int() with base 10: '{suffix:name}'",
     "Unable to load {operator:name} op due to no compute capabilities remaining after filtering",
     "DeepSpeed JIT builder for '{operator:name}' found no CUDA devices",
     "DeepSpeed JIT builder for '{operator:name}' cannot probe CUDA device capabilities",
@@ -18,14 +23,25 @@ def deepspeed_finds_no_architecture(found: Found) -> Verdict | None:
 
     Sources:
     - compute_capability_args and filter_ccs of DeepSpeed 0.15.4 to 0.19.8, run with a faked 12.1; deepspeedai/DeepSpeed #6991
+    - deepspeedai/DeepSpeed #7589; pytorch/pytorch #144037
     """
     suffix = found["suffix"]
     if suffix:
-        around = " ".join((*found.before, *found.after)).lower()
-        if not suffix[0].isdecimal() or suffix[-1] not in "af" or not ("deepspeed" in around or "op_builder" in around):
+        around = " ".join((*found.before, found.line, *found.after)).lower()
+        if (
+            not suffix[:-1].isdecimal()
+            or suffix[-1] not in "af"
+            or not (any(mark in around for mark in READERS) or (suffix in OURS and "query_id(s)" in found.line))
+        ):
             return None
+        if len(suffix) > 2:
+            return fail(
+                f"an architecture is read as a number, and `{suffix}` is none: it is in TORCH_CUDA_ARCH_LIST, or PyTorch has it",
+                remedy="Name this GPU's architecture, by its number alone.",
+                command="export TORCH_CUDA_ARCH_LIST=12.1",
+            )
         return fail(
-            f"DeepSpeed cannot read TORCH_CUDA_ARCH_LIST: it holds `{suffix}`, and takes 12.1, not 12.1a",
+            f"DeepSpeed cannot read TORCH_CUDA_ARCH_LIST: it holds `{suffix}`, and takes 12.{suffix[0]}, not 12.{suffix}",
             remedy="Name the architecture by its number alone.",
             command="export TORCH_CUDA_ARCH_LIST=12.1",
         )

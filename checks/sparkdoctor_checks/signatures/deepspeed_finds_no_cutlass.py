@@ -8,6 +8,7 @@ COMMAND = "sparkdoctor fix find-cutlass"
 
 @signature(
     "Please specify the CUTLASS repo directory as environment variable $CUTLASS_PATH",
+    "Please specify CUTLASS location directory as environment variable CUTLASS_PATH",
     "Please use CUTLASS version >= 3.1.0",
     "Please pip install nvidia-cutlass",
     "Unable to locate CUTLASS. Install nvidia-cutlass, clone CUTLASS next to DeepSpeed",
@@ -24,7 +25,7 @@ def deepspeed_finds_no_cutlass(found: Found) -> Verdict:
 
     Sources:
     - op_builder/evoformer_attn.py of DeepSpeed 0.15.4 to 0.19.8
-    - aqlaboratory/openfold-3 #218; deepspeedai/DeepSpeed #4658, #7760
+    - aqlaboratory/openfold-3 #218; deepspeedai/DeepSpeed #4658, #7760, #8001
     """
     if "CUTLASS version" in found.line:
         what = "the CUTLASS that DeepSpeed finds is older than 3.1, or has no CHANGELOG.md that says so"

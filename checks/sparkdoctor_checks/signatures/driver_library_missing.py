@@ -14,7 +14,7 @@ _LIBRARIES = ("libcuda.so", "libnvidia-ml.so", "libnvidia-ptxjitcompiler.so", "l
     "initialize NVML: ERROR_LIBRARY_NOT_FOUND",
     ": PTX JIT compiler library not found",
     checks=("driver-missing", "gpu-not-visible", "driver-library-mismatch"),
-    because=("container-without-gpu", "driver-not-found"),
+    because=("container-without-gpu", "driver-not-found", "snap-docker"),
 )
 def driver_library_missing(found: Found) -> Verdict | None:
     """A library of the driver is not there.

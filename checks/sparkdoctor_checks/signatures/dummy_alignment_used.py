@@ -12,4 +12,4 @@ def dummy_alignment_used(found: Found) -> Verdict:
     Sources:
     - core/data/framework/data_module.py of OpenFold3 0.4.5 and 0.5.0
     """
-    return ok(f"harmless where no alignment is wanted: {found['query']} is predicted from its sequence alone")
+    return ok(f"{found['query']} is predicted from its sequence alone, as it should be where no alignment is wanted")

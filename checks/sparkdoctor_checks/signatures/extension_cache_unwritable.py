@@ -4,8 +4,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 
 @signature(
-    "PermissionError: [Errno 13] Permission denied: '{file:path}'",
-    "OSError: [Errno 30] Read-only file system: '{file:path}'",
+    "[Errno 13] Permission denied: '{file:path}'",
+    "[Errno 30] Read-only file system: '{file:path}'",
     checks=("kernels-not-warm", "extension-cache-shared"),
 )
 def extension_cache_unwritable(found: Found) -> Verdict | None:

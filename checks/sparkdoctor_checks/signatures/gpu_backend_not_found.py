@@ -9,7 +9,7 @@ from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
     "You requested gpu: {wanted}",
     "But your machine only has: []",
     checks=("gpu-not-visible", "torch-without-cuda", "driver-missing"),
-    because=(ANYTHING,),
+    because=("container-without-gpu", ANYTHING),
 )
 def gpu_backend_not_found(found: Found) -> Verdict | None:
     """PyTorch reaches no GPU, and the settings ask for one.

@@ -33,7 +33,14 @@ _MOST = 130_000_000_000
     ": cannot allocate memory",
     "Not enough memory to allocate",
     checks=("memory-low", "memory-pressure"),
-    because=("build-out-of-memory", "memory-limit-reached", "killed-by-kernel", "memlock-exhausted", "threads-exhausted"),
+    because=(
+        "compiler-runaway",
+        "build-out-of-memory",
+        "memory-limit-reached",
+        "killed-by-kernel",
+        "memlock-exhausted",
+        "threads-exhausted",
+    ),
 )
 def host_memory_exhausted(found: Found) -> Verdict | None:
     """A program asked for memory, and there was none.

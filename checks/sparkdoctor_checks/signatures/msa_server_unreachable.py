@@ -20,6 +20,7 @@ OFFLINE = "--use_msa_server=False --use_templates=False"
     " ConnectionError: {pool:name}(host='{host:name}', port={port:int}): {why}",
     " urllib3.exceptions.NameResolutionError: {connection}: Failed to resolve '{host:name}'",
     checks=("runner-yaml-surprise",),
+    because=("proxy-refuses", "certificate-rejected"),
 )
 def msa_server_unreachable(found: Found) -> Verdict | None:
     """The server for alignments cannot be reached.

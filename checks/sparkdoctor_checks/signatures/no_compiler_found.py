@@ -62,6 +62,13 @@ def no_compiler_found(found: Found) -> Verdict | None:
         asked = next((line for line in reversed(found.before) if "CMAKE_" in line), "")
         if "CMAKE_C_COMPILER" not in asked and "CMAKE_CXX_COMPILER" not in asked:
             return None
+    if "via CC" in found.line:
+        return fail(
+            "Triton compiles a part of each kernel with a C compiler, and finds none",
+            remedy="Install the compilers, and unset $CC where it names something else.",
+            command="sparkdoctor fix install-build-tools",
+            needs_root=True,
+        )
     what = f"{tool} cannot be found" if tool else "there is no C or C++ compiler where the build looks"
     return fail(
         f"a build needs a compiler, and {what}",

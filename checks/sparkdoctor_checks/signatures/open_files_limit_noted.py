@@ -12,4 +12,4 @@ def open_files_limit_noted(found: Found) -> Verdict:
     Sources:
     - core/utils/script_utils.py of OpenFold3 0.3.1 to 0.5.0
     """
-    return ok(f"harmless: {found['hard']} open files are enough for a prediction")
+    return ok(f"{found['hard']} open files are enough for a prediction")

@@ -1,12 +1,12 @@
 """Queries that are too large."""
 
-from sparkdoctor.plugin import ANYTHING, Found, Verdict, fail, signature
+from sparkdoctor.plugin import Found, Verdict, fail, signature
 
 
 @signature(
     "OOM for query_id(s) {query}. See",
     checks=("memory-low", "page-cache-holds-memory"),
-    because=(ANYTHING,),
+    because=("cuda-out-of-memory", "host-memory-exhausted", "memory-limit-reached"),
 )
 def prediction_out_of_memory(found: Found) -> Verdict | None:
     """A query needs more memory than there is.

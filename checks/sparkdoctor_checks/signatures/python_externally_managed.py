@@ -9,6 +9,8 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "The interpreter at {prefix:path} is externally managed",
     "The interpreter at `{prefix:path}` is externally managed",
     "The interpreter at '{prefix:path}' is externally managed",
+    "error: No virtual environment found; run",
+    "error: No virtual environment found for Python",
     checks=("torch-missing", "openfold3-missing"),
 )
 def python_externally_managed(found: Found) -> Verdict:
@@ -19,8 +21,14 @@ def python_externally_managed(found: Found) -> Verdict:
 
     Sources:
     - PEP 668; pip 23 on Debian 12, run
-    - natolambert/dgx-spark-setup
+    - natolambert/dgx-spark-setup; astral-sh/uv (`uv pip install` outside of an environment)
     """
+    if "No virtual environment" in found.line:
+        return fail(
+            "uv installs into an environment, and none is active here",
+            remedy="Make one, and install into that.",
+            command="uv venv ~/spark && . ~/spark/bin/activate",
+        )
     if "/uv/python/" in found["prefix"]:
         return fail(
             "this Python belongs to uv, and is not to be changed",

@@ -1,7 +1,7 @@
 """Queries."""
 
 from sparkdoctor.plugin import Found, Verdict, fail, signature
-from sparkdoctor_checks.signatures.refusals import first
+from sparkdoctor_checks.signatures.refusals import first, others
 
 CHECK = "sparkdoctor check query-invalid --query query.json"
 
@@ -44,4 +44,5 @@ def query_not_accepted(found: Found) -> Verdict | None:
             remedy="Correct it there.",
             command=CHECK,
         )
-    return fail(f"the query is not accepted: {where}: {words}", remedy="Correct it there.", command=CHECK)
+    said = "; ".join((f"{where}: {words}", *(others(found.after) if found["number"] else ())))
+    return fail(f"the query is not accepted: {said}", remedy="Correct it there.", command=CHECK)

@@ -3,6 +3,17 @@
 from collections.abc import Sequence
 
 
+def others(lines: Sequence[str]) -> tuple[str, ...]:
+    """Where the further errors are, with what they say, as far as the lines below show them."""
+    texts = [line.strip() for line in lines if line.strip()]
+    found = []
+    for number, text in enumerate(texts):
+        words, said, _ = text.partition(" [type=")
+        if said and number:
+            found.append(f"{texts[number - 1].rpartition(' ')[2]}: {words.rpartition('  ')[2]}")
+    return tuple(found[1:3])
+
+
 def first(lines: Sequence[str]) -> tuple[str, str]:
     """Where the first error is, and what it says, from the lines below `1 validation error for …`.
 

@@ -6,6 +6,7 @@ from sparkdoctor_checks.signatures.renewal import renewed
 
 @signature(
     "The detected CUDA version ({toolkit:number}) mismatches the version that was used to compile",
+    "RuntimeError: ('The detected CUDA version (%s) mismatches the version that",
     "Cuda extensions are being compiled with a version of Cuda that does not match the version used to compile Pytorch binaries",
     checks=("nvcc-torch-mismatch", "cuda-home-wrong", "torch-without-cuda"),
 )
@@ -16,11 +17,14 @@ def toolkit_torch_mismatch(found: Found) -> Verdict:
     PATH, else /usr/local/cuda), or the PyTorch in this environment is the wrong one: pip's isolated builds may fetch their own.
 
     Sources:
-    - torch/utils/cpp_extension.py, _check_cuda_version; NVIDIA/apex, setup.py
+    - torch/utils/cpp_extension.py, _check_cuda_version (2.13 prints the pieces of its message); NVIDIA/apex, setup.py
     """
     toolkit = found["toolkit"]
     near = " ".join((found.line, *found.after[:2]))
     torch = _number(near.partition("PyTorch (")[2]) or _number(near.partition("were compiled with Cuda ")[2])
+    if "(%s)" in found.line:
+        quoted = near.partition("versions.'")[2].split("'")
+        toolkit, torch = (_number(quoted[1]), _number(quoted[3])) if len(quoted) > 3 else ("", "")
     if not toolkit or not torch:
         return fail(
             "the toolkit and PyTorch are of different CUDA versions",

@@ -16,4 +16,4 @@ def triton_kernels_disabled(found: Found) -> Verdict:  # noqa: ARG001 (it says s
     Sources:
     - core/kernels/triton/evoformer.py of OpenFold3 0.5.0, run without Triton
     """
-    return ok("harmless where the settings turn Triton's kernels off; else the query fails, and says so")
+    return ok("Triton is not there, and not needed where the settings turn its kernels off; else the query fails, and says so")

@@ -36,8 +36,11 @@ def triton_of_another_torch(found: Found) -> Verdict | None:
             remedy="Install the Triton that this PyTorch asks for.",
             command=COMMAND,
         )
+    what = "the installed Triton is not the one that this PyTorch asks for"
+    if "Muon" in found.line:
+        what = f"DeepSpeed's Muon optimizer stops the import, for {what}"
     return fail(
-        "the installed Triton is not the one that this PyTorch asks for",
+        what,
         remedy="Install the Triton that this PyTorch asks for; for a newer Triton, a newer PyTorch.",
         command=COMMAND,
     )

@@ -16,6 +16,7 @@ from sparkdoctor.plugin import Found, Verdict, fail, signature
     "ERROR:root:Download failed. Exiting.",
     "Error: This script must be run from within a conda environment.",
     checks=("weights-missing", "ccd-missing"),
+    because=("proxy-refuses", "certificate-rejected"),
 )
 def weights_download_failed(found: Found) -> Verdict | None:
     """OpenFold3's weights or components could not be downloaded.

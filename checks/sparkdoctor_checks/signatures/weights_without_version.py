@@ -17,4 +17,4 @@ def weights_without_version(found: Found) -> Verdict:  # noqa: ARG001 (it says s
     Sources:
     - experiment_runner.py of OpenFold3 0.4.0 to 0.5.0
     """
-    return ok("harmless: the weights do not say their version, and are loaded since their names fit")
+    return ok("the weights do not say their version, and are loaded since their names fit")

@@ -1,6 +1,7 @@
 """What a log means: for a person, and as JSON (its schema is docs/triage.schema.json), JUnit XML and Markdown."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from sparkdoctor.render.page import INDENT, MARKS, Page
 from sparkdoctor.triage.finding import Finding, Log, Quote
 
 SCHEMA = "sparkdoctor.triage/1"
+ALIKE = 3
+"""So many consequences of one signature are shown one by one."""
 SEND = "sparkdoctor record machine.tape.json"
 _ELSEWHERE = "the log may be of another machine, or of another time"
 
@@ -99,9 +102,8 @@ def _terminal(told: Told, *, to_file: bool) -> str:
 def _root(page: Page, told: Told, root: Finding) -> None:
     terminal.problem(page, _result(root))
     because = told.consequences(root)
-    for finding in because:
-        text = f"{_where(finding)}: {terminal.clip(finding.verdict.summary)}"
-        page.item(Text(f"{' ' * INDENT}↳ "), Text.assemble(text, (f" [{finding.id}]", "dim")))
+    for where, name, summary in _shown(because):
+        page.item(Text(f"{' ' * INDENT}↳ "), Text.assemble(f"{where}: {terminal.clip(summary)}", (f" [{name}]", "dim")))
     more = [result for finding in because for result in told.here(finding) if result.status in ILL]
     here = list(dict.fromkeys((*told.here(root), *more)))
     said = root.verdict.remedy.command if root.verdict.remedy else None
@@ -109,6 +111,17 @@ def _root(page: Page, told: Told, root: Finding) -> None:
     if told.built and root is told.roots[0]:
         page.item(Text(f"{' ' * INDENT}- "), Text(f"here, the last `sparkdoctor build`: {terminal.clip(told.built)}", "dim"))
     page.blank()
+
+
+def _shown(because: Sequence[Finding]) -> Iterator[tuple[str, str, str]]:
+    """Where consequences are, and what they say; many of one signature, as one for each query, not all one by one."""
+    count, seen = Counter(one.id for one in because), Counter[str]()
+    for one in because:
+        seen[one.id] += 1
+        if seen[one.id] <= ALIKE or count[one.id] == ALIKE + 1:
+            yield _where(one), one.id, one.verdict.summary
+        elif seen[one.id] == count[one.id]:
+            yield f"to line {one.number:,}, or further", one.id, "more of these"
 
 
 def _here(page: Page, results: Sequence[Result], said: str) -> None:
@@ -249,7 +262,8 @@ def _lines(told: Told) -> Iterator[str]:
     yield ""
     for root in told.roots:
         yield from markdown.problem(_result(root))
-        rest = [f"- {_where(one)}: {one.id}: {markdown.escape(one.verdict.summary)}" for one in told.consequences(root)]
+        because = _shown(told.consequences(root))
+        rest = [f"- {where}: {name}: {markdown.escape(summary)}" for where, name, summary in because]
         yield from (["Because of that:", "", *rest, ""] if rest else [])
     for result in told.report.results if told.report else ():
         if result.status in ILL:
