@@ -79,7 +79,8 @@ class Wording:
         """Words, as they stand between blanks, that are in each line which it fits; of the rare ones if there are any."""
         found = {word for literal in self._literals for word in re.findall(r"(?<=\s)\S+(?=\s)", literal)}
         words = frozenset(word.encode() for word in found if _PLAIN.fullmatch(word))
-        return words - _COMMON or words
+        rare = words - _COMMON
+        return words if all(word.isdigit() for word in rare) else rare  # a number alone is in every log
 
     @cached_property
     def rarest(self) -> bytes:

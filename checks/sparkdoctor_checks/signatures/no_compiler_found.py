@@ -9,6 +9,7 @@ TOOLS = ("cc", "gcc", "c++", "g++", "clang", "clang++", "cc1plus", "cc1")
     "Failed to find C compiler. Please specify via CC environment variable",
     "FileNotFoundError: [Errno 2] No such file or directory: '{tool:path}'",
     "FileNotFoundError: [Errno 2] No such file or directory: ''",
+    "PermissionError: [Errno 13] Permission denied: ''",
     " {tool:path}: not found ",
     " {tool:path}: command not found ",
     " {tool:path}: No such file or directory ",

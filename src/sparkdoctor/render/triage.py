@@ -176,7 +176,7 @@ def _size(log: Log) -> str:
 
 
 def _where(finding: Finding) -> str:
-    """`line 12`, or `line 12 (at least 2,000 times)`."""
+    """`line 12`, or `line 12 (at least 200 times)`."""
     times = f" ({'at least ' if finding.more else ''}{finding.total:,} times)" if finding.total > 1 else ""
     return f"line {finding.number:,}{times}"
 

@@ -28,9 +28,9 @@ _PART, _FEW, _MANY = 2 << 10, 3, 30
 of them, their rarest pieces are looked for first."""
 _QUOTED = 400
 """Characters of a line that are kept."""
-_LOOKS, _HIT, _SAID = 60_000, 10, 30
-"""How many lines with its words a wording is tried on; one that it fits counts as `_HIT`, one that says something as `_SAID`. So
-many are there for one reason."""
+_LOOKS, _HIT, _SAID = 60_000, 20, 300
+"""How many lines with its words a wording is tried on; one that it fits counts as `_HIT`, one that says that something is ill as
+`_SAID`. So many are there for one reason."""
 _MEANINGS = 8
 """Findings of one signature and one status that are told apart."""
 _PATIENCE = 2.0
@@ -151,10 +151,12 @@ class Reader:
         begin = len(self._behind)
         end = len(raw) if last else cut(raw, begin, len(raw) - AHEAD)
         start = begin_of_line(raw, begin, max(0, begin - LINE // 2))  # where a line goes on, what was before is looked at again
-        there = self._there(raw[start:end])
+        there, surely = self._there(raw[start:end])
         if last or not _TROUBLE.isdisjoint(there):
             self._trouble = [*self._trouble[-1:], (raw[begin:end], self._lines)]
         wanted = self._wanted(there)
+        if not surely:
+            wanted = [one for one in wanted if all(raw.find(word, start, end) >= 0 for word in one.words)]
         if wanted or last:
             before, text, after = unstyled(raw[:start]), unstyled(raw[start:end]), unstyled(raw[end:])
             block = Block(before + text + after, len(before), self._lines + 1)
@@ -166,16 +168,17 @@ class Reader:
             self._open = not raw.endswith(b"\n", begin, end)
         self._behind, self._ahead = raw[max(0, end - BEHIND) : end], raw[end:]
 
-    def _there(self, part: bytes) -> frozenset[bytes]:
-        """The words of wordings that are in it, and perhaps others that differ from one there in digits alone."""
+    def _there(self, part: bytes) -> tuple[frozenset[bytes], bool]:
+        """The words of wordings that are in it, and whether surely: not if they may differ from those there in digits."""
         if styled(part):
             part = unstyled(b"\n".join(set(part.translate(_NOUGHTS).split()))).replace(b"\a", b" ").translate(None, _DIGITS)
         else:
             rows = part[:_SAMPLE].translate(None, _DIGITS).splitlines()
             if not 2 * len(set(rows)) < len(rows) < _SAMPLE // 8:
-                return self._known.intersection(part.split())
+                return self._known.intersection(part.split()), True
             part = b"\n".join(set(part.translate(None, _DIGITS).splitlines()))
-        return frozenset().union(*(self._undigited[word] for word in self._undigited.keys() & {b"", *part.split()}))
+        known = self._undigited.keys() & {b"", *part.split()}
+        return frozenset().union(*(self._undigited[word] for word in known)), False
 
     def _wanted(self, there: frozenset[bytes]) -> list[_Wanted]:
         """The wordings whose words are all there."""
@@ -214,9 +217,9 @@ class Reader:
     def _judge(self, block: Block, hits: Iterable[_Hit]) -> None:
         judged: set[tuple[int, Signature]] = set()
         for hit in hits:  # of a signature's texts, the first one counts that fits a line and says something
-            if (hit.first, hit.signature) not in judged and self._says(block, hit):
+            if (hit.first, hit.signature) not in judged and (status := self._says(block, hit)):
                 judged.add((hit.first, hit.signature))
-                self._count(hit.rank, _SAID - _HIT)
+                self._count(hit.rank, 0 if status is Status.OK else _SAID - _HIT)
 
     def _count(self, rank: int, looks: int) -> None:
         self._looks[rank] += looks
@@ -231,17 +234,17 @@ class Reader:
             if hit.signature not in judged and self._says(block, hit):
                 judged.add(hit.signature)
 
-    def _says(self, block: Block, hit: _Hit) -> bool:
-        """Whether a hit means something, which then is a finding, or one line more of one."""
+    def _says(self, block: Block, hit: _Hit) -> Status | None:
+        """The status of what a hit means, which then is a finding, or one line more of one; None where it means nothing."""
         found = Found(hit.line.usual.strip(), hit.held, block.number(hit.first), partial(block.around, hit.line))
         verdict = self._asked(hit.signature, found)
         if verdict is None or quoted(hit.line.usual, hit.begin):
-            return False
+            return None
         meanings = self._meanings[hit.signature]
         key = verdict.status, verdict.summary
         if key in meanings or sum(status is verdict.status for status, _ in meanings) < _MEANINGS:
             meanings.setdefault(key, _Meaning(verdict)).add(Quote(found.number, hit.line.near(hit.at, _QUOTED)), hit.held)
-        return True
+        return verdict.status
 
     def _asked(self, signature: Signature, found: Found) -> Verdict | None:
         """What a signature says of a line."""
