@@ -88,10 +88,15 @@ class Wording:
         return max(self.words, key=_rarity)
 
     @cached_property
-    def key(self) -> bytes:
-        """A word or a part of one, too, that is in each line which it fits; it needs no blanks beside it."""
+    def parts(self) -> tuple[bytes, ...]:
+        """Words and parts of words that are in each line which it fits, the rarest first; they need no blanks beside them."""
         parts = {str.encode(word) for literal in self._literals for part in _PLAIN.findall(literal) for word in part.split()}
-        return max(parts, key=_rarity)
+        return tuple(sorted(parts, key=_rarity, reverse=True))
+
+    @property
+    def key(self) -> bytes:
+        """The rarest of these."""
+        return self.parts[0]
 
     def fit(self, line: str) -> dict[str, str] | None:
         """What the holes hold where the line holds this text, None where it does not; `line` as for `find`."""

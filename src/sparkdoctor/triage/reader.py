@@ -188,24 +188,24 @@ class Reader:
         """The lines that they fit, in order."""
         if _FEW < len(wanted) < _MANY:
             text = block.text[begin:end]
-            wanted = [one for one in wanted if one.wording.key in text]
+            wanted = [one for one in wanted if all(part in text for part in one.wording.parts)]
         if len(wanted) <= _FEW:
             yield from self._hits_in(block, begin, end, wanted)
             return
         for first, upto, part in block.parts(begin, end, _PART):
             some = self._wanted(self._known.intersection(part.split()))
-            if some := [one for one in some if one.wording.key in part]:
+            if some := [one for one in some if all(piece in part for piece in one.wording.parts)]:
                 yield from self._hits_in(block, first, upto, some)
 
     def _hits_in(self, block: Block, begin: int, end: int, wanted: list[_Wanted]) -> list[_Hit]:
         hits: list[_Hit] = []
-        for rank, wording, signature, needed in wanted:
-            key, upto = wording.key, begin
+        for rank, wording, signature, _ in wanted:
+            (key, *others), upto = wording.parts, begin
             while rank not in self._enough and (at := block.text.find(key, upto, end)) >= 0:
                 line = block.line(at, at + len(key))
                 upto = max(line.upto, at + 1)
-                for word in needed:
-                    if word not in line.raw:
+                for other in others:
+                    if other not in line.raw:
                         break
                 else:
                     found = wording.find(line.usual)
