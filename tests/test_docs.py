@@ -69,6 +69,7 @@ def test_every_command_and_option_of_the_readme_exists() -> None:
         "--shm-size",
         "--output-format",
         "--runs",
+        "--size",
         "--ulimit",
     }
     known = "".join(CliRunner().invoke(group, [command, "--help"]).output for command in group.list_commands(Context(group)))
