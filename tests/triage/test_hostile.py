@@ -20,7 +20,7 @@ TEXTS = [wording.text for signature in SIGNATURES for wording in signature.wordi
 HOLE = re.compile(r"\{[^{}]*\}")
 WORDS = sorted({word for text in TEXTS for word in text.split()})
 MEGABYTE = 1 << 20
-BOUND = 3
+BOUND = 5
 """Seconds for a megabyte of nothing but messages, 25,000 of them, where four others work at the same time."""
 
 
