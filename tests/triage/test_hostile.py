@@ -91,16 +91,16 @@ def test_the_time_for_a_megabyte_is_bounded(kind: str) -> None:
 @pytest.mark.waits
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_time_does_not_grow_faster_than_the_log(kind: str) -> None:
-    one = seconds(log_of(kind, MEGABYTE))
-    assert one < BOUND
-    assert seconds(log_of(kind, 4 * MEGABYTE)) < 8 * one
+    one = seconds(log_of(kind, MEGABYTE // 8))
+    assert one < BOUND / 8
+    assert seconds(log_of(kind, MEGABYTE // 2)) < 8 * one
 
 
 @pytest.mark.waits
 @pytest.mark.parametrize("name", [signature.id for signature in SIGNATURES])
 def test_the_same_message_again_and_again_in_one_line(name: str) -> None:
     for wording in next(one for one in SIGNATURES if one.id == name).wordings:
-        assert seconds(same(wording.text, MEGABYTE)) < 1
+        assert seconds(same(wording.text, MEGABYTE // 64)) < max(0.1, 1 / 64)
 
 
 NASTY = (
@@ -175,7 +175,7 @@ LINES = st.lists(st.one_of(st.text(max_size=30), st.sampled_from([*NASTY, *TEXTS
 def test_a_signature_takes_anything(name: str) -> None:
     signature = next(one for one in SIGNATURES if one.id == name)
 
-    @settings(max_examples=60)
+    @settings(max_examples=20)
     @given(
         st.sampled_from(signature.wordings),
         st.lists(
