@@ -42,6 +42,7 @@ REPORT, TAPE = validator("report"), validator("tape")
 TREATMENT = validator("treatment", REPORT)
 SMOKE = validator("smoke")
 BUILD = validator("build")
+TRIAGE = validator("triage", REPORT)
 
 
 def errors(schema: Draft202012Validator, value: Any) -> list[str]:
@@ -388,6 +389,14 @@ def test_what_a_build_on_an_h100_has_left_keeps_to_its_schema() -> None:
     tools = {unit["name"]: unit["tool"] for unit in document["units"]}
     assert tools["attention_back.cu"] == tools["attention_cu.cu"] == "cicc"
     assert (document["diagnosis"]["id"], document["toolkit"]) == ("too-many-jobs", "13.0.88")
+
+
+def test_what_triage_said_on_an_h100_keeps_to_its_schema() -> None:
+    document = json.loads((ROOT / "tests" / "machines" / "h100-triage.json").read_text())
+    TRIAGE.validate(document)
+    root, consequence = document["results"]
+    assert (root["id"], root["confirmed"], root["fixes"][0]) == ("deepspeed-finds-no-cutlass", True, "find-cutlass")
+    assert (document["root"], consequence["cause"], document["command"]["status"]) == (root["id"], root["id"], 1)
 
 
 @pytest.mark.parametrize("name", ["h100-smoke-cold", "h100-kernels"])
