@@ -11,7 +11,7 @@ from sparkdoctor.check import Check, Described, Need
 from sparkdoctor.facts import header
 from sparkdoctor.fix import Fix
 from sparkdoctor.machine import Fact, Machine, Untaped
-from sparkdoctor.model import Broken, Missing, Remedy, Report, Result, Status, Verdict, words
+from sparkdoctor.model import Broken, Missing, Report, Result, Status, Verdict, sound, words
 from sparkdoctor.registry import Registry
 
 LAYERS = ("machine", "gpu", "cuda", "torch", "triton", "deepspeed", "cache", "memory", "openfold", "plugins")
@@ -153,23 +153,11 @@ def examine(machine: Machine, check: Check) -> Verdict:
         return Verdict(Status.CRASHED, f"the check broke: {words(error)}")
     if not isinstance(verdict, Verdict):
         return Verdict(Status.CRASHED, f"the check returned {type(verdict).__name__} and no verdict")
-    if not _sound(verdict):
+    if not sound(verdict):
         return Verdict(Status.CRASHED, "the check returned a verdict with parts that are no text")
     if level and verdict.status in (Status.FAILED, Status.WARNING):
         return verdict._replace(status=Status(level))
     return verdict
-
-
-def _sound(verdict: Verdict) -> bool:
-    """Whether a stranger's verdict can be rendered."""
-    status, summary, expected, observed, evidence, remedy = verdict
-    texts = [summary, expected or "", observed or ""]
-    if remedy is not None:
-        if not isinstance(remedy, Remedy):
-            return False
-        texts += [remedy.text, remedy.command or ""]
-    lists = isinstance(evidence, tuple | list)
-    return isinstance(status, Status) and lists and all(isinstance(text, str) for text in (*texts, *evidence))
 
 
 def _judged(need: Need, missing: Missing) -> bool:

@@ -71,6 +71,18 @@ class Verdict(NamedTuple):
     remedy: Remedy | None = None
 
 
+def sound(verdict: Verdict) -> bool:
+    """Whether a stranger's verdict can be rendered."""
+    status, summary, expected, observed, evidence, remedy = verdict
+    texts = [summary, expected or "", observed or ""]
+    if remedy is not None:
+        if not isinstance(remedy, Remedy):
+            return False
+        texts += [remedy.text, remedy.command or ""]
+    lists = isinstance(evidence, tuple | list)
+    return isinstance(status, Status) and lists and all(isinstance(text, str) for text in (*texts, *evidence))
+
+
 def ok(summary: str, *, expected: str | None = None, observed: str | None = None, evidence: tuple[str, ...] = ()) -> Verdict:
     """The norm holds."""
     return Verdict(Status.OK, summary, expected, observed, evidence)

@@ -105,7 +105,7 @@ def _root(page: Page, told: Told, root: Finding) -> None:
     for where, name, summary in _shown(because):
         page.item(Text(f"{' ' * INDENT}↳ "), Text.assemble(f"{where}: {terminal.clip(summary)}", (f" [{name}]", "dim")))
     more = [result for finding in because for result in told.here(finding) if result.status in ILL]
-    here = list(dict.fromkeys((*told.here(root), *more)))
+    here = list({result.id: result for result in (*told.here(root), *more)}.values())
     said = root.verdict.remedy.command if root.verdict.remedy else None
     _here(page, here, said or "")
     if told.built and root is told.roots[0]:

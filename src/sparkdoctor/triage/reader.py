@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from sparkdoctor.model import Status, Verdict, words
+from sparkdoctor.model import Status, Verdict, sound, words
 from sparkdoctor.signature import Found, Signature
 from sparkdoctor.triage.block import AHEAD, BEHIND, LINE, Block, Line, begin_of_line, cleared, cut, styled, unstyled
 from sparkdoctor.triage.finding import LINES, Finding, Log, Quote
@@ -259,7 +259,7 @@ class Reader:
         self._spent[signature] += time.thread_time() - began
         if self._spent[signature] > _PATIENCE:
             self._problem(signature, f"is slow, and was not asked about what is below line {found.number}")
-        if isinstance(verdict, Verdict) and isinstance(verdict.summary, str):
+        if isinstance(verdict, Verdict) and sound(verdict):
             return verdict if verdict.status in (Status.FAILED, Status.WARNING, Status.OK) else None
         if verdict is not None:
             self._problem(signature, f"returned {type(verdict).__name__} and no verdict on line {found.number}")
