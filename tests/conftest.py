@@ -19,7 +19,7 @@ from standins.hosts import Witness, script
 STANDINS = Path(__file__).with_name("standins")
 
 # Two shared cores: how long an example takes says nothing here.
-settings.register_profile("sparkdoctor", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("sparkdoctor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("sparkdoctor")
 
 

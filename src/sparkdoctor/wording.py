@@ -93,7 +93,7 @@ class Wording:
         parts = {str.encode(word) for literal in self._literals for part in _PLAIN.findall(literal) for word in part.split()}
         return tuple(sorted(parts, key=_rarity, reverse=True))
 
-    @property
+    @cached_property
     def key(self) -> bytes:
         """The rarest of these."""
         return self.parts[0]

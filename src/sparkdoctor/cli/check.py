@@ -78,8 +78,12 @@ def exit_code(report: Report, fail_on: str) -> int:
     """0, 1 or 3, as the contract says; the same in every format."""
     if report.verdict == "unknown":
         return NO_VERDICT
-    bad = {"failed": ("failed",), "warning": ("failed", "warning"), "never": ()}[fail_on]
-    return int(report.verdict in bad)
+    return int(reached(report.verdict, fail_on))
+
+
+def reached(verdict: str, fail_on: str) -> bool:
+    """Whether a verdict is at or above what --fail-on names."""
+    return verdict in {"failed": ("failed",), "warning": ("failed", "warning"), "never": ()}[fail_on]
 
 
 def _host(watch: Watch | None, *, replay: str | None, **named: str | None) -> Host:

@@ -11,7 +11,7 @@ import click
 from sparkdoctor import doctor
 from sparkdoctor.building import past
 from sparkdoctor.cli import NO_VERDICT, Broke, emit, say
-from sparkdoctor.cli.check import FORMATS, save
+from sparkdoctor.cli.check import FORMATS, reached, save
 from sparkdoctor.cli.options import examination, find_python, know_severities, load_profile, seconds, watching
 from sparkdoctor.command import CommandError, NotStartedError, find, given
 from sparkdoctor.host import LocalHost
@@ -87,13 +87,15 @@ def command(file: str | None, no_check: bool, form: str, output: str | None, fai
     if not log.size and argv is None:
         say(f"sparkdoctor: {source}: it is empty: there is nothing to say of it")
         return NO_VERDICT
-    report = None
-    if not no_check and (names := _checks(log, registry)):
+    log = log._replace(problems=(*(problem.verdict.summary for problem in registry.problems), *log.problems))
+    report, names = None, _checks(log, registry)
+    if names and not no_check:
         with watching(deep=options["deep"]) as watch:
             machine = Machine(LocalHost(python, watch), profile, timeout=limit, deep=options["deep"])
             report = doctor.diagnose(machine, registry, doctor.select(registry, names))
-    built = None if no_check or BUILDS not in _checks(log, registry) else past.told()
-    told = render.Told(source, log, report, argv, status, _fixes(log, registry), built)
+    built = past.told() if BUILDS in names and not no_check else None
+    fixes = {name: tuple(fix.id for fix in doctor.fixes_for(registry, name)) for name in names}
+    told = render.Told(source, log, report, argv, status, fixes, built)
     text = render.FORMS[form](told, to_file=output is not None)
     if output is not None:
         save(output, text)
@@ -101,8 +103,7 @@ def command(file: str | None, no_check: bool, form: str, output: str | None, fai
         say(text.rstrip("\n"))  # stdout is the command's
     else:
         emit(text)
-    bad = {"failed": ("failed",), "warning": ("failed", "warning"), "never": ()}[fail_on]
-    return 1 if log.verdict in bad else status if status >= 0 else _KILLED - status
+    return 1 if reached(log.verdict, fail_on) else status if status >= 0 else _KILLED - status
 
 
 _PACKED = {b"\x1f\x8b": "zcat", b"\x28\xb5\x2f\xfd": "zstdcat", b"\xfd7zXZ": "xzcat", b"BZh": "bzcat"}
@@ -159,8 +160,3 @@ def _checks(log: Log, registry: Registry) -> list[str]:
     """The checks that go with what was found, those of the root cause first."""
     names = dict.fromkeys(name for finding in log.ills for name in finding.signature.checks)
     return [name for name in names if name in registry.checks]  # a plugin may name what is not installed
-
-
-def _fixes(log: Log, registry: Registry) -> dict[str, tuple[str, ...]]:
-    """The fixes for each check that goes with what was found."""
-    return {name: tuple(fix.id for fix in doctor.fixes_for(registry, name)) for name in _checks(log, registry)}

@@ -194,7 +194,7 @@ class Reader:
             return
         for first, upto, part in block.parts(begin, end, _PART):
             some = self._wanted(self._known.intersection(part.split()))
-            if some := [one for one in some if all(piece in part for piece in one.wording.parts)]:
+            if some := [one for one in some if one.wording.key in part]:
                 yield from self._hits_in(block, first, upto, some)
 
     def _hits_in(self, block: Block, begin: int, end: int, wanted: list[_Wanted]) -> list[_Hit]:
